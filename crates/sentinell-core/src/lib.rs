@@ -1,1 +1,18 @@
-//! Being built.
+//! What things are, and what follows from what: the pure heart of Sentinell.
+//!
+//! No runtime, no clock, no chance, no environment, no files, no network. Time and configuration come in as values; the
+//! outside world is the traits of [`ports`].
+
+pub mod action;
+pub mod alert;
+pub mod approval;
+pub mod evidence;
+pub mod hypothesis;
+pub mod ids;
+pub mod incident;
+pub mod investigation;
+pub mod policy;
+pub mod ports;
+pub mod signal;
+pub mod time;
+pub mod triage;

@@ -1,0 +1,148 @@
+//! What the eyes saw: raw observations on their way to the engine, and the evidence that the journal keeps.
+
+use crate::ids::{EvidenceId, QueryId};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One question to one tool. Arguments are data; the tool validates them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// Unique within the incident.
+    pub id: QueryId,
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments.
+    pub args: BTreeMap<String, String>,
+    /// Why it is asked, for the timeline.
+    pub why: String,
+}
+
+/// One log line as a tool read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, if the source tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Its level in the source's words, if it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+/// One thing somebody changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// deploy, config, flag, scale, commit.
+    pub kind: String,
+    /// What was changed (a service, a repository).
+    pub subject: String,
+    /// One line.
+    pub summary: String,
+    /// A commit id, a revision number, a URL.
+    pub reference: String,
+    /// Paths or fields it touched.
+    #[serde(default)]
+    pub touched: Vec<String>,
+    /// Who did it, as the source tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+/// Telemetry as a tool read it; bounded by the tool, redacted by the hall, condensed by the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Telemetry {
+    /// Lines of one stream, oldest first.
+    Logs {
+        /// Who wrote them (a service or pod name, a file name).
+        subject: String,
+        /// Where they were read.
+        source: String,
+        /// The lines.
+        lines: Vec<LogLine>,
+        /// Lines of a quiet time to compare with; may be empty.
+        baseline: Vec<LogLine>,
+    },
+    /// One time series.
+    Metric {
+        /// Whose it is.
+        subject: String,
+        /// The metric's name.
+        name: String,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+        /// Where it was read.
+        source: String,
+        /// `[unix_ms, value]`, oldest first.
+        points: Vec<(i64, f64)>,
+    },
+    /// One object or list of the Kubernetes API.
+    KubernetesJson {
+        /// As `kubectl get -o json` prints it.
+        object: Value,
+    },
+    /// What a read-only kubectl call printed.
+    KubernetesText {
+        /// The call without the program.
+        argv: Vec<String>,
+        /// Its output.
+        output: String,
+    },
+    /// Something changed.
+    Change(Change),
+    /// Who calls whom.
+    Call {
+        /// The caller.
+        caller: String,
+        /// The callee.
+        callee: String,
+    },
+}
+
+/// Something that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gap {
+    /// What was looked for.
+    pub what: String,
+    /// Why it was not seen.
+    pub why: String,
+}
+
+/// A tool's whole answer to one query.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What was read.
+    pub telemetry: Vec<Telemetry>,
+    /// What could not be.
+    pub gaps: Vec<Gap>,
+    /// The call as a person could repeat it (`kubectl get pods -n shop`, a PromQL expression).
+    pub call: String,
+}
+
+/// A piece of evidence in the journal: one finding of the engine and the address of what it was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Unique within the incident; what claims cite.
+    pub id: EvidenceId,
+    /// The query that brought it.
+    pub query: QueryId,
+    /// Whom it is about (`service/shop/cart`).
+    pub subject: String,
+    /// The finding's shape in the engine's words (`contradiction`, `log_novelty`, …).
+    pub kind: String,
+    /// One line for a person and, escaped and bounded, for a model.
+    pub summary: String,
+    /// How far from normal, 0 to 1.
+    pub strength: f64,
+    /// Where it was read, as a person could look it up.
+    pub source: String,
+    /// Whether an outside attacker could have written what it rests on (log text, messages: yes; API objects: no).
+    pub outsider_can_write: bool,
+    /// The engine's whole finding, for ranking and for charts.
+    pub finding: Value,
+}

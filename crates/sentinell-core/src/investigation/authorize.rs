@@ -1,0 +1,77 @@
+//! Permission for a deed: given at the moment of the deed, by the live loop, and by nobody else.
+
+use super::{ActionState, Event, Investigation, Phase};
+use crate::action::Action;
+use crate::approval::Warrant;
+use crate::ids::ActionHash;
+use crate::policy::{Policy, Ruling};
+use crate::time::Timestamp;
+
+/// The intent of one deed. Its event has to be in the journal before it becomes a [`Warrant`].
+#[derive(Debug)]
+pub struct Intent {
+    event: Event,
+    hash: ActionHash,
+    deadline: Timestamp,
+}
+
+impl Intent {
+    /// What to append before the deed.
+    pub fn event(&self) -> Event {
+        self.event.clone()
+    }
+
+    /// The permission, once the intent has been appended: the caller's promise, kept in one place, the worker's loop.
+    pub fn into_warrant(self) -> Warrant {
+        Warrant::new(self.hash, self.deadline)
+    }
+}
+
+impl Investigation {
+    /// Judges the authorized action once more, under the policy of this moment: freeze, kill switch and limits may have
+    /// changed while a person slept.
+    ///
+    /// # Errors
+    /// The event that says why the deed must not happen.
+    pub fn authorize(&self, policy: &Policy, now: Timestamp) -> Result<Intent, Box<Event>> {
+        let Phase::Authorized { action: id, checked: true } = &self.phase else {
+            return Err(Box::new(Event::Escalated { why: "no authorized action".into() }));
+        };
+        let blocked = |why: String| Box::new(Event::DeedBlocked { action: id.clone(), why });
+        let record = self.action(id).ok_or_else(|| blocked("no such action".into()))?;
+        let action = &record.action;
+        if self.spent.deeds >= self.budget.deeds {
+            return Err(blocked(format!("the budget of {} deeds is spent", self.budget.deeds)));
+        }
+        match policy.rule(action, self.is_trusted(action)) {
+            Ruling::Deny { why } => return Err(blocked(why)),
+            Ruling::Ask { why } if record.decided_by.is_none() => return Err(blocked(why)),
+            Ruling::Ask { .. } if action.expires_at <= now => return Err(blocked("the approval has expired".into())),
+            Ruling::Ask { .. } | Ruling::Allow { .. } => {}
+        }
+        let deadline = now.plus_seconds(i64::from(policy.deed_seconds));
+        let event = Event::ActionStarted { action: id.clone(), attempt: record.attempts + 1, deadline };
+        Ok(Intent { event, hash: record.hash.clone(), deadline })
+    }
+
+    /// Whether some of an action's evidence comes from a source that an outsider cannot write.
+    pub(super) fn is_trusted(&self, action: &Action) -> bool {
+        let cited = self.evidence.iter().filter(|evidence| action.evidence.contains(&evidence.id));
+        cited.into_iter().any(|evidence| !evidence.outsider_can_write)
+    }
+
+    /// Whether the same deed was tried or refused before in this incident, and what became of it.
+    pub(super) fn tried_before(&self, action: &Action) -> Option<ActionState> {
+        let spent = |state: ActionState| {
+            matches!(
+                state,
+                ActionState::Rejected
+                    | ActionState::Expired
+                    | ActionState::Failed
+                    | ActionState::Unhelpful
+                    | ActionState::Denied
+            )
+        };
+        self.actions.iter().find(|old| spent(old.state) && old.action.same_deed(action)).map(|old| old.state)
+    }
+}

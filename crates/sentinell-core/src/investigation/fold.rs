@@ -1,0 +1,398 @@
+//! The only way an investigation changes: one fact at a time, each of which must fit.
+
+use super::{
+    ActionRecord, ActionState, AlertState, Event, Health, Hint, Investigation, OpenQuery, Outcome, Phase, Reading,
+    Spent, Usage,
+};
+use crate::action::Action;
+use crate::evidence::Query;
+use crate::ids::{ActionId, IncidentId, QueryId};
+use crate::policy::Ruling;
+use crate::ports::Applied;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// An event that does not fit the state it met.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{event}` does not fit the phase `{phase}`")]
+pub struct Illegal {
+    phase: String,
+    event: String,
+}
+
+impl Illegal {
+    pub(super) fn new(phase: &str, event: &str) -> Self {
+        Self { phase: phase.into(), event: event.into() }
+    }
+}
+
+impl Investigation {
+    /// An investigation whose journal has one entry.
+    ///
+    /// # Errors
+    /// [`Illegal`] if `event` is not `opened`.
+    pub fn open(id: IncidentId, at: Timestamp, event: &Event) -> Result<Self, Illegal> {
+        let Event::Opened { signal, fingerprint, budget } = event else {
+            return Err(Illegal::new("nothing", &event.name()));
+        };
+        let alert = AlertState { title: signal.title.clone(), firing: true, severity: signal.severity };
+        Ok(Self {
+            id,
+            seq: 1,
+            signal: (**signal).clone(),
+            budget: *budget,
+            spent: Spent::default(),
+            phase: Phase::Queued,
+            alerts: BTreeMap::from([(fingerprint.clone(), alert)]),
+            queries: BTreeMap::new(),
+            evidence: vec![],
+            gaps: vec![],
+            hypotheses: vec![],
+            ruled_out: vec![],
+            actions: vec![],
+            not_planned: vec![],
+            hints: vec![],
+            refusals: 0,
+            opened_at: at,
+            started_at: at,
+            updated_at: at,
+            first_hypothesis_at: None,
+        })
+    }
+
+    /// Takes one fact in. On an error nothing has changed.
+    ///
+    /// # Errors
+    /// [`Illegal`] if the event does not fit the present state.
+    pub fn fold(&mut self, at: Timestamp, event: &Event) -> Result<(), Illegal> {
+        let phase = self.phase_after(at, event).ok_or_else(|| Illegal::new(self.phase.word(), &event.name()))?;
+        self.remember(at, event);
+        self.phase = phase;
+        self.seq += 1;
+        self.updated_at = at;
+        Ok(())
+    }
+
+    /// The phase after `event`; none if it does not fit.
+    fn phase_after(&self, at: Timestamp, event: &Event) -> Option<Phase> {
+        if let Some(phase) = self.phase_after_anywhere(event) {
+            return phase;
+        }
+        match (&self.phase, event) {
+            (Phase::Queued | Phase::Reasoning { .. }, event) => self.after_thinking(event),
+            (Phase::Observing { open }, event) => after_reading(open, event),
+            (Phase::AwaitingApproval { action, asked }, event) => after_asking(action, *asked, event),
+            (Phase::Authorized { action, checked }, event) => after_permission(action, *checked, event),
+            (Phase::Acting { .. } | Phase::InDoubt { .. }, event) => self.after_deed(at, event),
+            (Phase::Verifying { .. }, event) => self.after_check(at, event),
+            (Phase::Resolved { .. } | Phase::Dismissed | Phase::Escalated { .. } | Phase::DeadLetter { .. }, event) => {
+                after_rest(event)
+            }
+        }
+    }
+
+    /// Events that fit in (nearly) every phase. `None`: not one of them; `Some(None)`: one, but it does not fit here.
+    fn phase_after_anywhere(&self, event: &Event) -> Option<Option<Phase>> {
+        let deed = matches!(self.phase, Phase::Acting { .. });
+        let over = matches!(self.phase, Phase::Resolved { .. } | Phase::Dismissed);
+        let unless = |closed: bool, phase: Phase| Some((!closed).then_some(phase));
+        match event {
+            Event::Opened { .. } => Some(None),
+            Event::AlertJoined { .. } | Event::AlertResolved { .. } | Event::NoteAdded { .. } => {
+                Some(Some(self.phase.clone()))
+            }
+            Event::SplitOff { .. } => Some(Some(self.phase.clone())),
+            Event::MergedInto { .. } => unless(deed, Phase::Dismissed),
+            Event::Dismissed { .. } => unless(deed || over, Phase::Dismissed),
+            Event::Resolved { resolution, .. } => unless(deed || over, Phase::Resolved { resolution: *resolution }),
+            Event::Escalated { why } => unless(deed || over, Phase::Escalated { why: why.clone() }),
+            Event::DeadLettered { why } => unless(self.phase.is_at_rest(), Phase::DeadLetter { why: why.clone() }),
+            Event::HintGiven { .. } if over => Some(None),
+            // A hint to a case that a person has taken over sets it going again.
+            Event::HintGiven { .. } if self.phase.is_at_rest() => Some(Some(Phase::Queued)),
+            Event::HintGiven { .. } => Some(Some(self.phase.clone())),
+            _ => None,
+        }
+    }
+
+    fn after_thinking(&self, event: &Event) -> Option<Phase> {
+        let reasoning = Phase::Reasoning { failures: 0, until: None };
+        match event {
+            Event::TurnTaken { .. } | Event::HypothesesFormed { .. } | Event::TurnRefused { .. } => Some(reasoning),
+            Event::ActionNotPlanned { .. } => Some(reasoning),
+            Event::ActionProposed { action, hash } => {
+                (self.action(&action.id).is_none() && action.hash() == *hash).then_some(reasoning)
+            }
+            Event::WaitEnded {} => match &self.phase {
+                Phase::Reasoning { failures, until: Some(_) } => {
+                    Some(Phase::Reasoning { failures: *failures, until: None })
+                }
+                _ => None,
+            },
+            Event::ReasonerFailed { until, .. } => {
+                let failures = match &self.phase {
+                    Phase::Reasoning { failures, .. } => failures + 1,
+                    _ => 1,
+                };
+                Some(Phase::Reasoning { failures, until: Some(*until) })
+            }
+            Event::QueriesOpened { queries } if !queries.is_empty() => {
+                let open =
+                    |query: &Query| (query.id.clone(), OpenQuery { query: query.clone(), failures: 0, until: None });
+                let fresh = queries.iter().all(|query| !self.queries.contains_key(&query.id));
+                fresh.then(|| Phase::Observing { open: queries.iter().map(open).collect() })
+            }
+            Event::ActionRuled { action, ruling } => {
+                let proposed = self.action(action)?.state == ActionState::Proposed;
+                let phase = match ruling {
+                    Ruling::Allow { .. } => self.authorized(action),
+                    Ruling::Ask { .. } => Phase::AwaitingApproval { action: action.clone(), asked: false },
+                    Ruling::Deny { .. } => reasoning,
+                };
+                proposed.then_some(phase)
+            }
+            _ => None,
+        }
+    }
+
+    /// An undo needs no look before it: the look that called for it has just been taken.
+    fn authorized(&self, id: &ActionId) -> Phase {
+        let checked = self.action(id).is_some_and(|record| record.action.undoes.is_some());
+        Phase::Authorized { action: id.clone(), checked }
+    }
+
+    fn after_deed(&self, at: Timestamp, event: &Event) -> Option<Phase> {
+        match (&self.phase, event) {
+            (Phase::Acting { action, deadline, overdue: false }, Event::WaitEnded {}) => {
+                Some(Phase::Acting { action: action.clone(), deadline: *deadline, overdue: true })
+            }
+            (Phase::Acting { action, .. }, Event::ActionFinished { action: done, ok, .. }) if action == done => {
+                Some(if *ok { self.done(action, at)? } else { Phase::Reasoning { failures: 0, until: None } })
+            }
+            (Phase::Acting { action, overdue: true, .. }, Event::Reconciled { action: seen, applied, .. })
+                if action == seen =>
+            {
+                match applied {
+                    Applied::Yes => self.done(action, at),
+                    Applied::No => Some(self.authorized(action)),
+                    Applied::Unknown => Some(Phase::InDoubt { action: action.clone() }),
+                }
+            }
+            (Phase::InDoubt { action }, Event::Retried { .. }) => {
+                Some(Phase::Acting { action: action.clone(), deadline: at, overdue: true })
+            }
+            _ => None,
+        }
+    }
+
+    /// A cure is verified; an undo hands the case back to the reasoner.
+    fn done(&self, id: &ActionId, at: Timestamp) -> Option<Phase> {
+        let action = &self.action(id)?.action;
+        if action.undoes.is_some() {
+            return Some(Phase::Reasoning { failures: 0, until: None });
+        }
+        let give_up_at = at.plus_seconds(i64::from(action.plan.verification.within_seconds));
+        Some(Phase::Verifying { action: id.clone(), wait: None, healthy_since: None, give_up_at })
+    }
+
+    fn after_check(&self, at: Timestamp, event: &Event) -> Option<Phase> {
+        let Phase::Verifying { action, wait, healthy_since, give_up_at } = &self.phase else { return None };
+        let verifying = |wait, healthy_since| Phase::Verifying {
+            action: action.clone(),
+            wait,
+            healthy_since,
+            give_up_at: *give_up_at,
+        };
+        match event {
+            Event::WaitEnded {} if wait.is_some() => Some(verifying(None, *healthy_since)),
+            Event::StateChecked { action: seen, reading, next_at } if seen == action => {
+                let since = (reading.health == Health::Healthy).then(|| healthy_since.unwrap_or(at));
+                Some(verifying(Some(*next_at), since))
+            }
+            Event::Verified { action: seen, outcome, .. } if seen == action => match outcome {
+                Outcome::Unchanged => Some(Phase::Reasoning { failures: 0, until: None }),
+                // The resolution or escalation follows in the same append.
+                Outcome::Fixed | Outcome::Unknown => Some(self.phase.clone()),
+            },
+            _ => None,
+        }
+    }
+
+    fn remember(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::AlertJoined { fingerprint, title, severity, .. } => {
+                let alert = AlertState { title: title.clone(), firing: true, severity: *severity };
+                self.alerts.insert(fingerprint.clone(), alert);
+            }
+            Event::Reopened { fingerprint, .. } => self.set_firing(fingerprint, true),
+            Event::AlertResolved { fingerprint } => self.set_firing(fingerprint, false),
+            Event::SplitOff { fingerprints, .. } => self.alerts.retain(|known, _| !fingerprints.contains(known)),
+            Event::TurnTaken { usage, .. } => self.spend(*usage),
+            Event::TurnRefused { .. } => self.refusals += 1,
+            Event::QueriesOpened { queries } => {
+                self.refusals = 0;
+                self.queries.extend(queries.iter().map(|query| (query.id.clone(), query.clone())));
+            }
+            Event::EvidenceGathered { evidence, gaps, .. } => {
+                self.evidence.extend(evidence.iter().cloned());
+                self.gaps.extend(gaps.iter().cloned());
+            }
+            Event::QueryFailed { gap, .. } => self.gaps.push(gap.clone()),
+            Event::HypothesesFormed { hypotheses, ruled_out, .. } => {
+                self.hypotheses.clone_from(hypotheses);
+                self.ruled_out.clone_from(ruled_out);
+                if !hypotheses.is_empty() {
+                    self.first_hypothesis_at.get_or_insert(at);
+                }
+            }
+            Event::ActionNotPlanned { draft, why } => self.not_planned.push((draft.clone(), why.clone())),
+            Event::ActionProposed { action, .. } => self.actions.push(record(action)),
+            Event::HintGiven { by, text, suspect, exclude } => {
+                if self.phase.is_at_rest() {
+                    self.begin_again(at);
+                }
+                let (by, text) = (by.to_string(), text.clone());
+                self.hints.push(Hint { by, text, suspect: suspect.clone(), exclude: exclude.clone() });
+            }
+            Event::Retried { .. } => self.begin_again(at),
+            _ => self.remember_deed(at, event),
+        }
+        if let Event::HypothesesFormed { gaps, .. } = event {
+            let new: Vec<_> = gaps.iter().filter(|gap| !self.gaps.contains(gap)).cloned().collect();
+            self.gaps.extend(new);
+        }
+        if let Event::Reopened { .. } = event {
+            self.begin_again(at);
+        }
+    }
+
+    fn remember_deed(&mut self, at: Timestamp, event: &Event) {
+        let (id, state) = match event {
+            Event::ActionRuled { action, ruling: Ruling::Allow { .. } } => (action, ActionState::Authorized),
+            Event::ActionRuled { action, ruling: Ruling::Ask { .. } } => (action, ActionState::AwaitingApproval),
+            Event::ActionRuled { action, ruling: Ruling::Deny { .. } } => (action, ActionState::Denied),
+            Event::ApprovalGranted { action, .. } => (action, ActionState::Authorized),
+            Event::ApprovalRejected { action, .. } => (action, ActionState::Rejected),
+            Event::ApprovalExpired { action } => (action, ActionState::Expired),
+            Event::DeedBlocked { action, .. } => (action, ActionState::Blocked),
+            Event::ActionStarted { action, .. } => (action, ActionState::Started),
+            Event::ActionFinished { action, ok: true, .. } => (action, ActionState::Done),
+            Event::ActionFinished { action, ok: false, .. } => (action, ActionState::Failed),
+            Event::Reconciled { action, applied: Applied::Yes, .. } => (action, ActionState::Done),
+            Event::Reconciled { action, applied: Applied::No, .. } => (action, ActionState::Authorized),
+            Event::Reconciled { action, applied: Applied::Unknown, .. } => (action, ActionState::InDoubt),
+            Event::Verified { action, outcome: Outcome::Fixed, .. } => (action, ActionState::Fixed),
+            Event::Verified { action, .. } => (action, ActionState::Unhelpful),
+            Event::StateChecked { action, reading, .. } => return self.remember_reading(action, at, reading),
+            _ => return,
+        };
+        if let Event::ActionStarted { .. } = event {
+            self.spent.deeds += 1;
+        }
+        let Some(record) = self.actions.iter_mut().find(|record| record.action.id == *id) else { return };
+        record.state = state;
+        match event {
+            Event::ActionRuled { ruling, .. } => record.ruling = Some(ruling.clone()),
+            Event::ApprovalGranted { by, .. } | Event::ApprovalRejected { by, .. } => {
+                record.decided_by = Some(by.to_string());
+            }
+            Event::ActionStarted { attempt, .. } => record.attempts = *attempt,
+            Event::ActionFinished { output, .. } => record.output.clone_from(output),
+            Event::Reconciled { note, .. } => record.output.clone_from(note),
+            _ => {}
+        }
+    }
+
+    /// Keeps the look before the deed and the newest one after it.
+    fn remember_reading(&mut self, id: &ActionId, at: Timestamp, reading: &Reading) {
+        let Some(record) = self.actions.iter_mut().find(|record| record.action.id == *id) else { return };
+        record.readings.truncate(1);
+        record.readings.push((at, reading.clone()));
+    }
+
+    fn set_firing(&mut self, fingerprint: &crate::ids::Fingerprint, firing: bool) {
+        if let Some(alert) = self.alerts.get_mut(fingerprint) {
+            alert.firing = firing;
+        }
+    }
+
+    fn spend(&mut self, usage: Usage) {
+        self.spent.turns += 1;
+        self.spent.tokens += usage.input_tokens.saturating_add(usage.output_tokens);
+        self.spent.micro_usd += usage.micro_usd;
+    }
+
+    fn begin_again(&mut self, at: Timestamp) {
+        self.spent = Spent::default();
+        self.refusals = 0;
+        self.started_at = at;
+    }
+}
+
+fn record(action: &Action) -> ActionRecord {
+    ActionRecord {
+        action: action.clone(),
+        hash: action.hash(),
+        ruling: None,
+        state: ActionState::Proposed,
+        decided_by: None,
+        attempts: 0,
+        output: String::new(),
+        readings: vec![],
+    }
+}
+
+fn after_reading(open: &BTreeMap<QueryId, OpenQuery>, event: &Event) -> Option<Phase> {
+    let mut open = open.clone();
+    match event {
+        Event::EvidenceGathered { query, .. } | Event::QueryFailed { query, .. } => {
+            open.remove(query)?;
+        }
+        Event::QueryDeferred { query, until, .. } => {
+            let state = open.get_mut(query)?;
+            state.failures += 1;
+            state.until = Some(*until);
+        }
+        Event::WaitEnded {} => open.values_mut().for_each(|state| state.until = None),
+        _ => return None,
+    }
+    if open.is_empty() {
+        return Some(Phase::Reasoning { failures: 0, until: None });
+    }
+    Some(Phase::Observing { open })
+}
+
+fn after_asking(action: &ActionId, asked: bool, event: &Event) -> Option<Phase> {
+    match event {
+        Event::ApprovalRequested { action: about, .. } if about == action && !asked => {
+            Some(Phase::AwaitingApproval { action: action.clone(), asked: true })
+        }
+        Event::ApprovalGranted { action: about, .. } if about == action => {
+            Some(Phase::Authorized { action: action.clone(), checked: false })
+        }
+        Event::ApprovalRejected { action: about, .. } | Event::ApprovalExpired { action: about } if about == action => {
+            Some(Phase::Reasoning { failures: 0, until: None })
+        }
+        _ => None,
+    }
+}
+
+fn after_permission(action: &ActionId, checked: bool, event: &Event) -> Option<Phase> {
+    match event {
+        Event::StateChecked { action: about, .. } if about == action && !checked => {
+            Some(Phase::Authorized { action: action.clone(), checked: true })
+        }
+        Event::DeedBlocked { action: about, why } if about == action => Some(Phase::Escalated { why: why.clone() }),
+        Event::ActionStarted { action: about, deadline, .. } if about == action && checked => {
+            Some(Phase::Acting { action: action.clone(), deadline: *deadline, overdue: false })
+        }
+        _ => None,
+    }
+}
+
+fn after_rest(event: &Event) -> Option<Phase> {
+    match event {
+        Event::Retried { .. } | Event::Reopened { .. } => Some(Phase::Queued),
+        _ => None,
+    }
+}

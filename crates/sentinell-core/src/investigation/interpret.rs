@@ -1,0 +1,368 @@
+//! What an answer means: facts for the journal, changing nothing itself. An answer that comes too late means nothing,
+//! or a note.
+
+use super::{Decision, Event, Health, Input, Investigation, Outcome, Phase, Reading, Resolution, Turn};
+use crate::action::{Action, ActionDraft, Plan};
+use crate::evidence::{Evidence, Gap, Query};
+use crate::ids::{ActionId, Actor, EvidenceId, QueryId};
+use crate::policy::{Policy, Ruling};
+use crate::ports::{Applied, Question};
+use crate::time::Timestamp;
+
+/// How often a read or a turn may fail before it is given up.
+const TRIES: u32 = 3;
+/// Reads that one turn may ask for; the rest is left out.
+const READS_PER_TURN: usize = 16;
+/// Intents that one action may have: a deed that certainly did not happen is tried once more.
+const ATTEMPTS: u32 = 2;
+
+impl Investigation {
+    /// What `input` means, in facts that fit the present state. Empty if it means nothing any more.
+    pub fn interpret(&self, input: Input, policy: &Policy, now: Timestamp) -> Vec<Event> {
+        match input {
+            Input::Observed { query, evidence, gaps, call, raw, millis } if self.is_open(&query) => {
+                let evidence = self.number(evidence);
+                vec![Event::EvidenceGathered { query, evidence, gaps, call, raw, millis }]
+            }
+            Input::NotObserved { query, why, again } => self.not_observed(query, why, again, now),
+            Input::Turned { turn, planned } if self.may_turn() => self.turned(*turn, planned, policy, now),
+            Input::NotTurned { why, after_millis } if self.may_turn() => self.not_turned(why, after_millis, now),
+            Input::Asked(action) => self.asked(action),
+            Input::NotApplied { action, why } => self.not_applied(action, why),
+            Input::Applied { action, ok, output } => self.applied(action, ok, output),
+            Input::AppliedUnclear { action, why } => self.unclear(action, why),
+            Input::Reconciled { action, applied, note } => self.reconciled(action, applied, note),
+            Input::Checked { action, reading } => self.checked(&action, reading, policy, now),
+            Input::TimedOut => self.timed_out(),
+            Input::AlertJoined { signal, fingerprint, why } => {
+                let signal = *signal;
+                let (title, severity) = (signal.title, signal.severity);
+                vec![Event::AlertJoined { signal: signal.id, fingerprint, title, severity, why }]
+            }
+            Input::AlertResolved { fingerprint } => self.alert_resolved(fingerprint),
+            Input::AlertReturned { signal, fingerprint } if self.phase.is_at_rest() => {
+                vec![Event::Reopened { signal: signal.id, fingerprint }]
+            }
+            Input::GivenUp { why } if !self.phase.is_at_rest() => vec![Event::DeadLettered { why }],
+            Input::Person(command) => self.decide(command, now).unwrap_or_default(),
+            Input::Observed { .. } | Input::Turned { .. } | Input::NotTurned { .. } => vec![],
+            Input::AlertReturned { .. } | Input::GivenUp { .. } => vec![],
+        }
+    }
+
+    fn is_open(&self, query: &QueryId) -> bool {
+        matches!(&self.phase, Phase::Observing { open } if open.contains_key(query))
+    }
+
+    fn may_turn(&self) -> bool {
+        matches!(self.phase, Phase::Queued | Phase::Reasoning { .. })
+    }
+
+    /// Gives new evidence its ids: `e1`, `e2`, … in the order of the journal.
+    fn number(&self, evidence: Vec<Evidence>) -> Vec<Evidence> {
+        let start = self.evidence.len() + 1;
+        let id = |offset: usize| EvidenceId(format!("e{}", start + offset));
+        evidence.into_iter().enumerate().map(|(at, evidence)| Evidence { id: id(at), ..evidence }).collect()
+    }
+
+    fn not_observed(&self, query: QueryId, why: String, again: bool, now: Timestamp) -> Vec<Event> {
+        let Phase::Observing { open } = &self.phase else { return vec![] };
+        let Some(state) = open.get(&query) else { return vec![] };
+        if again && state.failures + 1 < TRIES {
+            let until = now.plus_seconds(5 << state.failures);
+            return vec![Event::QueryDeferred { query, why, until }];
+        }
+        let what = format!("{}: {}", state.query.tool, state.query.why);
+        vec![Event::QueryFailed { query, gap: Gap { what, why } }]
+    }
+
+    fn turned(&self, turn: Turn, planned: Option<Result<Plan, String>>, policy: &Policy, now: Timestamp) -> Vec<Event> {
+        let Turn { by, usage, hypotheses, ruled_out, gaps, decision } = turn;
+        let mut events = vec![Event::TurnTaken { by, usage }];
+        let cited = hypotheses.iter().flat_map(|h| h.supports.iter().chain(&h.contradicts));
+        let cited = cited.chain(ruled_out.iter().flat_map(|out| &out.because));
+        if let Some(unknown) = cited.into_iter().find(|id| !self.knows(id)) {
+            return self.refuse(events, format!("it cites evidence {unknown}, which does not exist"));
+        }
+        if let Some(unfounded) = hypotheses.iter().find(|hypothesis| hypothesis.supports.is_empty()) {
+            return self.refuse(events, format!("hypothesis {} cites no evidence", unfounded.id));
+        }
+        if let Decision::Act(draft) = &decision
+            && !hypotheses.iter().any(|hypothesis| hypothesis.id == draft.because)
+        {
+            return self
+                .refuse(events, format!("it wants to act because of {}, which it does not hold", draft.because));
+        }
+        let first_look = matches!(decision, Decision::LookAt(_)) && hypotheses.is_empty() && gaps.is_empty();
+        if !first_look {
+            events.push(Event::HypothesesFormed { hypotheses: hypotheses.clone(), ruled_out, gaps });
+        }
+        match decision {
+            Decision::Conclude(why) => events.push(Event::Escalated { why }),
+            Decision::LookAt(_) if self.must_conclude() => {
+                events.push(Event::Escalated { why: "the budget is spent; this is the best answer so far".into() });
+            }
+            Decision::LookAt(questions) => events.push(self.look_at(questions)),
+            Decision::Act(draft) => {
+                let because = hypotheses.iter().find(|hypothesis| hypothesis.id == draft.because);
+                let evidence = because.map(|hypothesis| hypothesis.supports.clone()).unwrap_or_default();
+                events.extend(self.proposed(draft, planned, evidence, policy, now));
+            }
+        }
+        events
+    }
+
+    fn refuse(&self, mut events: Vec<Event>, why: String) -> Vec<Event> {
+        events.push(Event::TurnRefused { why: why.clone() });
+        if self.refusals > 0 || self.must_conclude() {
+            events.push(Event::Escalated { why: format!("the reasoner's answer was refused: {why}") });
+        }
+        events
+    }
+
+    fn look_at(&self, questions: Vec<Question>) -> Event {
+        let start = self.queries.len() + 1;
+        let query = |(offset, question): (usize, Question)| {
+            let Question { tool, args, why } = question;
+            Query { id: QueryId(format!("q{}", start + offset)), tool, args, why }
+        };
+        let queries: Vec<Query> = questions.into_iter().take(READS_PER_TURN).enumerate().map(query).collect();
+        if queries.is_empty() {
+            return Event::Escalated { why: "not enough evidence, and nothing more that could be read".into() };
+        }
+        Event::QueriesOpened { queries }
+    }
+
+    fn proposed(
+        &self,
+        draft: ActionDraft,
+        planned: Option<Result<Plan, String>>,
+        evidence: Vec<EvidenceId>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let plan = match planned.unwrap_or_else(|| Err(format!("nothing here can do `{}`", draft.kind))) {
+            Ok(plan) => plan,
+            Err(why) => {
+                let escalated =
+                    Event::Escalated { why: format!("`{}` on {} would help, but: {why}", draft.kind, draft.target) };
+                return vec![Event::ActionNotPlanned { draft, why }, escalated];
+            }
+        };
+        let ActionDraft { kind, target, params, because, why } = draft;
+        let action = Action {
+            id: ActionId(format!("a{}", self.actions.len() + 1)),
+            incident: self.id.clone(),
+            kind,
+            target,
+            params,
+            because,
+            why,
+            evidence,
+            plan,
+            undoes: None,
+            expires_at: now.plus_seconds(i64::from(policy.approval_seconds)),
+        };
+        if let Some(state) = self.tried_before(&action) {
+            let why =
+                format!("`{}` on {} was tried before ({state:?}); a person has to decide", action.kind, action.target);
+            return vec![Event::Escalated { why }];
+        }
+        self.ruled(action, policy)
+    }
+
+    fn ruled(&self, action: Action, policy: &Policy) -> Vec<Event> {
+        let ruling = policy.rule(&action, self.is_trusted(&action));
+        let (id, hash) = (action.id.clone(), action.hash());
+        let escalated = match &ruling {
+            Ruling::Deny { why } => {
+                Some(Event::Escalated { why: format!("`{}` on {} would help, but: {why}", action.kind, action.target) })
+            }
+            Ruling::Allow { .. } | Ruling::Ask { .. } => None,
+        };
+        let mut events = vec![Event::ActionProposed { action: Box::new(action), hash }];
+        events.push(Event::ActionRuled { action: id, ruling });
+        events.extend(escalated);
+        events
+    }
+
+    fn not_turned(&self, why: String, after_millis: Option<u64>, now: Timestamp) -> Vec<Event> {
+        let failures = match &self.phase {
+            Phase::Reasoning { failures, .. } => *failures,
+            _ => 0,
+        };
+        match after_millis {
+            Some(millis) if failures + 1 < TRIES => {
+                let pause = i64::try_from(millis).unwrap_or(i64::MAX).max(1000 << failures);
+                vec![Event::ReasonerFailed { why, until: now.plus_millis(pause) }]
+            }
+            _ => vec![Event::Escalated { why: format!("the reasoner did not answer: {why}") }],
+        }
+    }
+
+    fn asked(&self, action: ActionId) -> Vec<Event> {
+        match &self.phase {
+            Phase::AwaitingApproval { action: waiting, asked: false } if *waiting == action => {
+                let expires_at = self.action(&action).map(|record| record.action.expires_at).unwrap_or_default();
+                vec![Event::ApprovalRequested { action, expires_at }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn is_acting(&self, action: &ActionId) -> bool {
+        matches!(&self.phase, Phase::Acting { action: acting, .. } if acting == action)
+    }
+
+    fn not_applied(&self, action: ActionId, why: String) -> Vec<Event> {
+        if !self.is_acting(&action) {
+            return self.too_late(&action, &format!("never started: {why}"));
+        }
+        vec![Event::ActionFinished { action, ok: false, output: format!("never started: {why}") }]
+    }
+
+    fn applied(&self, action: ActionId, ok: bool, output: String) -> Vec<Event> {
+        if !self.is_acting(&action) {
+            return self.too_late(&action, if ok { "succeeded" } else { "failed" });
+        }
+        vec![Event::ActionFinished { action, ok, output }]
+    }
+
+    /// A sleeper's outcome is not lost, but it no longer decides anything: somebody has looked meanwhile.
+    fn too_late(&self, action: &ActionId, what: &str) -> Vec<Event> {
+        let text = format!("a late word on {action}: {what}");
+        vec![Event::NoteAdded { by: Actor("worker".into()), text }]
+    }
+
+    fn unclear(&self, action: ActionId, why: String) -> Vec<Event> {
+        if !self.is_acting(&action) {
+            return self.too_late(&action, &why);
+        }
+        let text = format!("the end of {action} is unclear: {why}");
+        // The deed's process has been stopped by then, so nothing is gained by waiting for the deadline.
+        vec![Event::NoteAdded { by: Actor("worker".into()), text }, Event::WaitEnded {}]
+    }
+
+    fn reconciled(&self, action: ActionId, applied: Applied, note: String) -> Vec<Event> {
+        if !matches!(&self.phase, Phase::Acting { action: acting, overdue: true, .. } if *acting == action) {
+            return vec![];
+        }
+        let mut events = vec![Event::Reconciled { action: action.clone(), applied, note }];
+        let attempts = self.action(&action).map_or(0, |record| record.attempts);
+        if applied == Applied::No && attempts >= ATTEMPTS {
+            let why = format!("{action} did not happen in {attempts} attempts");
+            events.push(Event::Escalated { why });
+        }
+        events
+    }
+
+    fn checked(&self, action: &ActionId, reading: Reading, policy: &Policy, now: Timestamp) -> Vec<Event> {
+        match &self.phase {
+            Phase::Authorized { action: waiting, checked: false } if waiting == action => before(action, reading, now),
+            Phase::Verifying { action: waiting, wait: None, healthy_since, give_up_at } if waiting == action => {
+                self.after(action, reading, *healthy_since, *give_up_at, policy, now)
+            }
+            _ => vec![],
+        }
+    }
+
+    fn after(
+        &self,
+        id: &ActionId,
+        reading: Reading,
+        healthy_since: Option<Timestamp>,
+        give_up_at: Timestamp,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let Some(record) = self.action(id) else { return vec![] };
+        let check = &record.action.plan.verification;
+        let next_at = now.plus_seconds(i64::from(check.every_seconds.max(1)));
+        let (health, note) = (reading.health, reading.note.clone());
+        let mut events = vec![Event::StateChecked { action: id.clone(), reading, next_at }];
+        let verified = |outcome| Event::Verified { action: id.clone(), outcome, note: note.clone() };
+        let held = now.millis_since(healthy_since.unwrap_or(now)) >= i64::from(check.hold_seconds) * 1000;
+        match health {
+            Health::Healthy if held => {
+                let why = format!("{} helped: {note}, for {} s", record.action.kind, check.hold_seconds);
+                events.push(verified(Outcome::Fixed));
+                events.push(Event::Resolved { resolution: Resolution::VerifiedFix, by: "sentinell".into(), why });
+            }
+            Health::Healthy => {}
+            _ if now < give_up_at => {}
+            Health::Unknown => {
+                events.push(verified(Outcome::Unknown));
+                events.push(Event::Escalated {
+                    why: format!("{id} was done, but whether it helped cannot be read: {note}"),
+                });
+            }
+            Health::Unhealthy => {
+                events.push(verified(Outcome::Unchanged));
+                events.extend(self.take_back(&record.action, policy, now));
+            }
+        }
+        events
+    }
+
+    fn take_back(&self, action: &Action, policy: &Policy, now: Timestamp) -> Vec<Event> {
+        if !action.plan.undo_if_unhelpful {
+            return vec![];
+        }
+        let id = ActionId(format!("a{}", self.actions.len() + 1));
+        let expires_at = now.plus_seconds(i64::from(policy.approval_seconds));
+        action.undo(id, expires_at).map(|undo| self.ruled(undo, policy)).unwrap_or_default()
+    }
+
+    fn timed_out(&self) -> Vec<Event> {
+        match &self.phase {
+            Phase::AwaitingApproval { action, asked: true } => {
+                let why = format!("nobody answered about {action} in time");
+                vec![Event::ApprovalExpired { action: action.clone() }, Event::Escalated { why }]
+            }
+            Phase::Reasoning { until: Some(_), .. }
+            | Phase::Acting { overdue: false, .. }
+            | Phase::Verifying { wait: Some(_), .. } => vec![Event::WaitEnded {}],
+            Phase::Observing { open } if open.values().all(|open| open.until.is_some()) => vec![Event::WaitEnded {}],
+            _ => vec![],
+        }
+    }
+
+    fn alert_resolved(&self, fingerprint: crate::ids::Fingerprint) -> Vec<Event> {
+        if !self.alerts.get(&fingerprint).is_some_and(|alert| alert.firing) {
+            return vec![];
+        }
+        let others = self.alerts.iter().any(|(other, alert)| *other != fingerprint && alert.firing);
+        let mut events = vec![Event::AlertResolved { fingerprint }];
+        // While a deed is under way or being verified, the verification decides, not the sender.
+        let busy = matches!(
+            self.phase,
+            Phase::Authorized { .. } | Phase::Acting { .. } | Phase::InDoubt { .. } | Phase::Verifying { .. }
+        );
+        let over = matches!(self.phase, Phase::Resolved { .. } | Phase::Dismissed);
+        if !others && !busy && !over {
+            let why = "every alert of this incident was resolved by its sender".to_owned();
+            events.push(Event::Resolved { resolution: Resolution::SelfRecovered, by: "sentinell".into(), why });
+        }
+        events
+    }
+}
+
+/// The last look before a deed: is there still something to cure, and could one tell afterwards?
+fn before(id: &ActionId, reading: Reading, now: Timestamp) -> Vec<Event> {
+    let (health, note) = (reading.health, reading.note.clone());
+    let mut events = vec![Event::StateChecked { action: id.clone(), reading, next_at: now }];
+    match health {
+        Health::Unhealthy => {}
+        Health::Healthy => {
+            events.push(Event::DeedBlocked { action: id.clone(), why: format!("nothing left to cure: {note}") });
+            let why = format!("healthy before anything was done: {note}");
+            events.push(Event::Resolved { resolution: Resolution::SelfRecovered, by: "sentinell".into(), why });
+        }
+        Health::Unknown => {
+            let why = format!("without a check there is no cure, and the state cannot be read: {note}");
+            events.push(Event::DeedBlocked { action: id.clone(), why: why.clone() });
+            events.push(Event::Escalated { why });
+        }
+    }
+    events
+}
