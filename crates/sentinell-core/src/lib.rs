@@ -13,6 +13,7 @@ pub mod incident;
 pub mod investigation;
 pub mod policy;
 pub mod ports;
+pub mod redact;
 pub mod signal;
 pub mod time;
 pub mod triage;

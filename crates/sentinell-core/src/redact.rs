@@ -1,0 +1,258 @@
+//! The basic redactor: secrets are taken out before anything is stored, prompted, logged, streamed or sent.
+//!
+//! One pass of a keyword automaton decides which patterns are worth running, so that a line without any keyword costs
+//! one scan. Patterns are linear-time (`regex`), so hostile text cannot make them slow.
+
+use aho_corasick::AhoCorasick;
+use regex::Regex;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// What stands in a secret's place.
+const MASK: &str = "[redacted]";
+
+/// A family of secrets: keywords that must occur (in any case), and a pattern whose group `s` is the secret.
+struct Family {
+    keywords: &'static [&'static str],
+    pattern: &'static str,
+}
+
+const FAMILIES: &[Family] = &[
+    // Tokens that carry their issuer's prefix.
+    Family {
+        keywords: &[
+            "akia",
+            "asia",
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "gldt-",
+            "glrt-",
+            "glsa_",
+            "glc_",
+            "xoxa",
+            "xoxb",
+            "xoxe",
+            "xoxp",
+            "xoxr",
+            "xoxs",
+            "xapp-",
+            "sk-",
+            "sk_",
+            "rk_",
+            "pk_",
+            "whsec_",
+            "aiza",
+            "npm_",
+            "pypi-",
+            "dckr_pat_",
+            "dop_v1_",
+            "doo_v1_",
+            "dapi",
+            "hf_",
+            "gsk_",
+            "hvs.",
+            "hvb.",
+            "s.",
+            "atatt",
+            "shpat_",
+            "shpss_",
+            "shpca_",
+            "lin_api_",
+            "sntrys_",
+            "sntryu_",
+            "nrak-",
+            "nrjs-",
+            "dp.pt.",
+            "dp.st.",
+            "fo1_",
+            "fm1_",
+            "fm2_",
+            "v1.0-",
+            "cio",
+            "hcaik_",
+            "hcxik_",
+            "sg.",
+            "key-",
+            "dt0c01",
+            "age-secret-key-",
+            "atlasv1.",
+        ],
+        pattern: r"(?x)(?:^|[^A-Za-z0-9_])(?P<s>
+            (?:AKIA|ASIA)[A-Z0-9]{16}
+            | gh[pousr]_[A-Za-z0-9]{20,255} | github_pat_[A-Za-z0-9_]{22,255}
+            | gl(?:pat|dt|rt|soat|cbt)-[A-Za-z0-9_.-]{20,300} | glsa_[A-Za-z0-9_]{32,} | glc_[A-Za-z0-9+/=]{32,}
+            | xox[abeprs][-.][A-Za-z0-9.-]{10,} | xapp-[A-Za-z0-9-]{20,}
+            | sk-[A-Za-z0-9_-]{20,} | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,} | whsec_[A-Za-z0-9+/=]{16,}
+            | AIza[A-Za-z0-9_-]{30,} | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{50,} | dckr_pat_[A-Za-z0-9_-]{20,}
+            | do[opr]_v1_[a-f0-9]{40,} | dapi[a-f0-9]{32}(?:-\d)? | hf_[A-Za-z0-9]{30,} | gsk_[A-Za-z0-9]{30,}
+            | hv[sb]\.[A-Za-z0-9_-]{20,} | s\.[A-Za-z0-9]{24} | ATATT[A-Za-z0-9_=-]{30,}
+            | shp(?:at|ss|ca|pa)_[a-fA-F0-9]{32} | lin_api_[A-Za-z0-9]{32,} | sntry[su]_[A-Za-z0-9+/=_-]{32,}
+            | NR(?:AK|JS|RA)-[A-Za-z0-9]{20,} | dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9_.-]{20,}
+            | f(?:o1|m1|m2)_[A-Za-z0-9_+/=,-]{30,} | v1\.0-[a-f0-9]{24}-[a-f0-9]{100,} | cio[A-Za-z0-9]{32}
+            | hc[aix]{2}k_[A-Za-z0-9]{30,} | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,} | key-[a-f0-9]{32}
+            | dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64} | AGE-SECRET-KEY-1[A-Z0-9]{50,} | [A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{50,}
+        )",
+    },
+    // JSON web tokens.
+    Family { keywords: &["eyj"], pattern: r"(?P<s>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)" },
+    // Private keys, whole, with real or written-out line breaks; a cut one as far as it goes.
+    Family {
+        keywords: &["private key"],
+        pattern: r"(?s)-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?P<s>.+?)(?:-----END|\z)",
+    },
+    // user:password@ in URLs.
+    Family { keywords: &["://"], pattern: r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/:@]{0,200}:(?P<s>[^\s/@]{1,400})@" },
+    // Secrets in the path of a webhook's URL.
+    Family {
+        keywords: &["hooks.slack", "/webhooks/", "api.telegram", "/bot"],
+        pattern: r"(?x)(?: hooks\.slack\.com/(?:services|workflows|triggers)/(?P<s>[A-Za-z0-9/_-]{20,})
+            | /api/webhooks/\d{5,}/(?P<t>[A-Za-z0-9_-]{20,}) )",
+    },
+    Family { keywords: &[":aa"], pattern: r"(?:^|[^0-9])(?P<s>\d{8,12}:AA[A-Za-z0-9_-]{30,})" },
+    // Authorization headers and cookies.
+    Family {
+        keywords: &["bearer", "basic", "token"],
+        pattern: r"(?i)\b(?:bearer|basic|authorization\W{1,4}token)\s+(?P<s>[A-Za-z0-9+/=._~-]{12,})",
+    },
+    Family {
+        keywords: &["cookie"],
+        pattern: r#"(?i)\b(?:set-)?cookie["'`]?\s*[:=]\s*["'`]?[^\s=;]{1,60}=(?P<s>[^;"'`\s]{8,})"#,
+    },
+    // A signed URL's signature.
+    Family {
+        keywords: &["sig", "security-token", "accountkey"],
+        pattern: r"(?i)(?:[?&](?:x-amz-signature|x-amz-security-token|x-goog-signature|signature|sig)=|accountkey=)(?P<s>[A-Za-z0-9%+/=_-]{16,})",
+    },
+    // name = value, name: value, --name value, where the name says that the value is a secret.
+    Family {
+        keywords: &[
+            "password",
+            "passwd",
+            "pwd",
+            "secret",
+            "token",
+            "apikey",
+            "api_key",
+            "api-key",
+            "access_key",
+            "access-key",
+            "private_key",
+            "credential",
+            "_key",
+            "-key",
+            "routing",
+            "auth",
+            "pass",
+            "session",
+        ],
+        pattern: r#"(?ix)\b[a-z0-9_.-]{0,60}?
+            (?: passw(?:or)?d | passphrase | pwd | accountkey | (?:client|signing|shared|webhook|app|azure)[_-]?[a-z]{0,10}[_-]?secret
+              | secret(?:[_-]?(?:access)?[_-]?key)? | (?:api|app|access|auth|account|storage|routing|service|encryption|license|write|integration|user|rest|secret|signing|datadog|dd|pagerduty|honeycomb|private)[_-]?(?:[a-z]{0,12}[_-])?key(?:[_-]?id)?
+              | (?:[a-z]{0,20}[_-]?)token | credentials? | _auth | _authtoken | sessionid | session[_-]?(?:key|cookie) | \bauth )
+            ["'`\\]{0,2}\s*(?:[:=]|\s)\s*(?:value\s*[:=]\s*)?["'`\\]{0,2}(?P<s>[^\s"'`,;{}<>\[\]()&\\]{6,})"#,
+    },
+    Family { keywords: &["login", "machine"], pattern: r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(?P<s>\S+)" },
+];
+
+struct Engine {
+    keywords: AhoCorasick,
+    /// For each keyword, the family it belongs to.
+    owner: Vec<usize>,
+    patterns: Vec<Regex>,
+}
+
+static ENGINE: LazyLock<Option<Engine>> = LazyLock::new(|| {
+    let (mut words, mut owner): (Vec<&str>, Vec<usize>) = (vec![], vec![]);
+    for (index, family) in FAMILIES.iter().enumerate() {
+        words.extend(family.keywords);
+        owner.resize(words.len(), index);
+    }
+    let keywords = AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()?;
+    let patterns = FAMILIES.iter().map(|family| Regex::new(family.pattern)).collect::<Result<_, _>>().ok()?;
+    Some(Engine { keywords, owner, patterns })
+});
+
+/// The text with every secret that has a known shape replaced by `[redacted]`.
+pub fn redact(text: &str) -> Cow<'_, str> {
+    // The patterns are constants; a test proves that they compile. Were they broken, nothing would pass.
+    let Some(engine) = ENGINE.as_ref() else { return Cow::Borrowed(MASK) };
+    let mut wanted = [false; FAMILIES.len()];
+    for found in engine.keywords.find_overlapping_iter(text) {
+        wanted[engine.owner[found.pattern().as_usize()]] = true;
+    }
+    let mut clean = Cow::Borrowed(text);
+    for (pattern, _) in engine.patterns.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+        if let Some(replaced) = mask(pattern, &clean) {
+            clean = Cow::Owned(replaced);
+        }
+    }
+    clean
+}
+
+/// The text with the secret groups masked; none if nothing matched.
+fn mask(pattern: &Regex, text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut done = 0;
+    for captures in pattern.captures_iter(text) {
+        let Some(secret) = captures.name("s").or_else(|| captures.name("t")) else { continue };
+        if is_harmless(secret.as_str()) {
+            continue;
+        }
+        out.push_str(&text[done..secret.start()]);
+        out.push_str(MASK);
+        done = secret.end();
+    }
+    (done > 0).then(|| out + &text[done..])
+}
+
+/// Values that stand where a secret could but are none: masks, variables, words of prose and plain numbers.
+fn is_harmless(value: &str) -> bool {
+    let masked = value.starts_with(['$', '*', '<', '%', '{']) || value.contains("redacted");
+    let letters = value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-' || byte == b'_' || byte == b'.');
+    let number = value.len() < 10 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    masked || number || (letters && value.len() < 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_of_the_line_stays() {
+        let cases = [
+            ("user=bob password=Tr0ub4dor&3 ok", "user=bob password=[redacted]&3 ok"),
+            ("postgres://app:s3cr3t@db:5432/shop", "postgres://app:[redacted]@db:5432/shop"),
+            ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer [redacted]"),
+            (r#"{"api_key": "q8Zp2LmT0x"}"#, r#"{"api_key": "[redacted]"}"#),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+                "-----BEGIN RSA PRIVATE KEY-----[redacted]-----END RSA PRIVATE KEY-----",
+            ),
+        ];
+        for (line, clean) in cases {
+            assert_eq!(redact(line), clean);
+        }
+    }
+
+    #[test]
+    fn ordinary_telemetry_is_left_alone() {
+        let lines = [
+            "GET /login 200 12ms",
+            "token bucket is empty",
+            "password authentication failed for user \"app\"",
+            "commit 3f786850e387550fdab836ed7e6dc881de23001b",
+            "a1b2c3d4-0000-1111-2222-333344445555",
+            "secret \"db-credentials\" not found",
+            "key=cart:1234 hits=77",
+            "PASSWORD=$DB_PASSWORD",
+        ];
+        for line in lines {
+            assert!(matches!(redact(line), Cow::Borrowed(_)), "{line} became {}", redact(line));
+        }
+    }
+}
