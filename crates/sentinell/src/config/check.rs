@@ -1,0 +1,282 @@
+//! From what was typed to what may be trusted: every problem at once, each with what to do.
+
+use super::raw::{Raw, RawIdentity, RawKubernetes, RawPrometheus, RawRepo};
+use super::sections::{
+    Auth, Command, CommandParamKind, Git, Kubernetes, KubernetesIdentity, Prometheus, RepoRules, Worker,
+};
+use super::{Config, Problems, Surroundings};
+use sentinell_core::policy::{Autonomy, Policy};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// A bearer token shorter than this could be guessed.
+const SHORTEST_TOKEN: usize = 24;
+
+struct Checker {
+    base: PathBuf,
+    problems: Vec<String>,
+}
+
+impl Raw {
+    /// Checks everything and builds the finished configuration; `found` are problems of reading the layers.
+    pub(super) fn check(self, around: &Surroundings, found: Vec<String>) -> Result<Config, Problems> {
+        let base = if self.base.as_os_str().is_empty() { around.folder.clone() } else { self.base.clone() };
+        let mut check = Checker { base, problems: found };
+        let policy = check.policy(&self);
+        let listen = check.listen(self.listen.as_deref().unwrap_or("127.0.0.1:8000"));
+        let auth = check.auth(&self, listen);
+        let config = Config {
+            listen,
+            database: check.database(self.database.as_deref().unwrap_or("sqlite://sentinell.db")),
+            log: self.log.unwrap_or_else(|| "info".into()),
+            auth,
+            policy,
+            worker: Worker {
+                inside_serve: self.worker.inside_serve.unwrap_or(true),
+                lease_seconds: check.between("worker.lease_seconds", self.worker.lease_seconds.unwrap_or(15), 2, 600),
+                concurrency: check.between("worker.concurrency", self.worker.concurrency.unwrap_or(4), 1, 64),
+            },
+            kubernetes: self.kubernetes.and_then(|raw| check.kubernetes(raw)),
+            prometheus: check.prometheus(self.prometheus),
+            log_files: self
+                .logs
+                .into_iter()
+                .map(|file| {
+                    let path = check.path(&file.path);
+                    super::LogFile { path, ..file }
+                })
+                .collect(),
+            recordings: self.recordings.iter().map(|folder| check.folder("recordings", folder)).collect(),
+            repos: check.repos(self.repos),
+            git: check.git(self.git.hosts, &self.git.roots, self.git.cache, around),
+            commands: check.commands(self.commands),
+            runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
+        };
+        if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+    }
+}
+
+impl Checker {
+    fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
+
+    fn between<N: PartialOrd + std::fmt::Display>(&mut self, name: &str, value: N, low: N, high: N) -> N {
+        if value < low || value > high {
+            self.problem(format!("{name}: {value} is out of range; {low} to {high}"));
+        }
+        value
+    }
+
+    /// Relative paths are meant from the file they stand in.
+    fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    fn folder(&mut self, name: &str, path: &Path) -> PathBuf {
+        let path = self.path(path);
+        if !path.is_dir() {
+            self.problem(format!("{name}: `{}` is not a folder; create it or correct the path", path.display()));
+        }
+        path
+    }
+
+    fn listen(&mut self, text: &str) -> SocketAddr {
+        let spelled = text.replace("localhost:", "127.0.0.1:");
+        spelled.parse().unwrap_or_else(|_| {
+            self.problem(format!("listen: `{text}` is no address; write host:port, such as 127.0.0.1:8000"));
+            SocketAddr::from(([127, 0, 0, 1], 8000))
+        })
+    }
+
+    fn database(&mut self, url: &str) -> String {
+        match url.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() => {}
+            Some(("postgres" | "postgresql", _)) => {
+                self.problem("database: this version keeps its journal in SQLite only; write sqlite://sentinell.db");
+            }
+            // The text is not repeated: a mistyped URL may carry a password.
+            _ => self.problem("database: expected a URL such as sqlite://sentinell.db (or sqlite:///absolute/path.db)"),
+        }
+        url.to_owned()
+    }
+
+    fn auth(&mut self, raw: &Raw, listen: SocketAddr) -> Auth {
+        let token = raw.auth.operator_token.clone();
+        if token.as_ref().is_some_and(|token| token.expose().len() < SHORTEST_TOKEN) {
+            self.problem(format!(
+                "auth.operator_token (SENTINELL_OPERATOR_TOKEN): shorter than {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"
+            ));
+        }
+        if !listen.ip().is_loopback() {
+            if token.is_none() {
+                self.problem(format!(
+                    "listen: {listen} is reachable from outside and no authentication is set up; set SENTINELL_OPERATOR_TOKEN (or auth.operator_token), or listen on 127.0.0.1"
+                ));
+            }
+            if raw.auth.required == Some(false) {
+                self.problem(format!("auth.required: cannot be false while listening on {listen}; remove the line"));
+            }
+        }
+        Auth {
+            required: raw.auth.required.unwrap_or(false) || !listen.ip().is_loopback(),
+            operator_token: token,
+            github_webhook_secret: raw.auth.github_webhook_secret.clone(),
+        }
+    }
+
+    fn policy(&mut self, raw: &Raw) -> Policy {
+        let defaults = Policy::default();
+        let autonomy = raw.autonomy.unwrap_or_default();
+        let rules = raw.policy.rules.clone();
+        if autonomy == Autonomy::Automatic && rules.is_empty() {
+            self.problem("autonomy: `automatic` needs a policy; add [[policy.rules]] that say what may be done without asking, or use `approve`");
+        }
+        let mut names = BTreeSet::new();
+        for rule in &rules {
+            if rule.name.trim().is_empty() || !names.insert(&rule.name) {
+                self.problem(format!(
+                    "policy.rules: the name `{}` is empty or used twice; rulings name their rule",
+                    rule.name
+                ));
+            }
+        }
+        let approval = raw.policy.approval_seconds.unwrap_or(defaults.approval_seconds);
+        let deed = raw.policy.deed_seconds.unwrap_or(defaults.deed_seconds);
+        if raw.budget.turns < 2 {
+            self.problem("budget.turns: at least 2; the last turn is spent on a conclusion");
+        }
+        Policy {
+            autonomy,
+            kill_switch: None,
+            rules,
+            approval_seconds: self.between("policy.approval_seconds", approval, 10, 604_800),
+            deed_seconds: self.between("policy.deed_seconds", deed, 5, 3600),
+            budget: raw.budget,
+        }
+    }
+
+    fn kubernetes(&mut self, raw: RawKubernetes) -> Option<Kubernetes> {
+        let Some(kubeconfig) = raw.kubeconfig else {
+            self.problem("kubernetes.kubeconfig: missing; name the kubeconfig of a read-only identity");
+            return None;
+        };
+        if let Some(kubectl) = &raw.kubectl {
+            self.program("kubernetes.kubectl", &kubectl.to_string_lossy());
+        }
+        let reading = self.identity("kubernetes.kubeconfig", RawIdentity { kubeconfig, context: raw.context });
+        let acting = raw.acting.map(|raw| self.identity("kubernetes.acting.kubeconfig", raw));
+        if acting.as_ref() == Some(&reading) {
+            self.problem("kubernetes.acting: the same identity as for reading; eyes and hands need separate ones");
+        }
+        Some(Kubernetes {
+            kubectl: raw.kubectl,
+            reading,
+            acting,
+            namespaces: raw.namespaces,
+            environments: raw.environments,
+        })
+    }
+
+    fn identity(&mut self, name: &str, raw: RawIdentity) -> KubernetesIdentity {
+        let kubeconfig = self.path(&raw.kubeconfig);
+        if !kubeconfig.is_file() {
+            self.problem(format!("{name}: no such file: {}", kubeconfig.display()));
+        }
+        KubernetesIdentity { kubeconfig, context: raw.context }
+    }
+
+    fn prometheus(&mut self, raw: Vec<RawPrometheus>) -> Vec<Prometheus> {
+        let mut names = BTreeSet::new();
+        let mut finished = Vec::new();
+        for (place, server) in raw.into_iter().enumerate() {
+            let name = server
+                .name
+                .unwrap_or_else(|| if place == 0 { "prometheus".into() } else { format!("prometheus{}", place + 1) });
+            if !server.url.starts_with("http://") && !server.url.starts_with("https://") {
+                self.problem(format!("prometheus `{name}`: url must begin with http:// or https://"));
+            }
+            if !names.insert(name.clone()) {
+                self.problem(format!("prometheus: the name `{name}` is used twice"));
+            }
+            finished.push(Prometheus { name, url: server.url.trim_end_matches('/').to_owned() });
+        }
+        finished
+    }
+
+    fn repos(&mut self, raw: BTreeMap<String, RawRepo>) -> BTreeMap<String, RepoRules> {
+        let mut finished = BTreeMap::new();
+        for (name, repo) in raw {
+            match repo.check.first() {
+                Some(program) => self.program(&format!("repos.{name}.check"), program),
+                None => self.problem(format!("repos.{name}.check: empty; name a program and its arguments")),
+            }
+            let seconds = repo.timeout_seconds.unwrap_or(300);
+            let timeout_seconds = self.between(&format!("repos.{name}.timeout_seconds"), seconds, 1, 3600);
+            let folder = repo.folder.map(|folder| self.folder(&format!("repos.{name}.folder"), &folder));
+            finished.insert(name, RepoRules { check: repo.check, folder, timeout_seconds });
+        }
+        finished
+    }
+
+    fn git(&mut self, hosts: Vec<String>, roots: &[PathBuf], cache: Option<PathBuf>, around: &Surroundings) -> Git {
+        let roots = roots.iter().map(|root| self.folder("git.roots", root)).collect();
+        let cache = cache.map(|cache| self.path(&cache)).or_else(|| Some(around.cache_folder()?.join("repos")));
+        if cache.is_none() {
+            self.problem("git.cache: no home folder to keep checkouts in; set SRE_REPO_CACHE");
+        }
+        Git { hosts, roots, cache: cache.unwrap_or_default() }
+    }
+
+    fn commands(&mut self, commands: Vec<Command>) -> Vec<Command> {
+        let mut names = BTreeSet::new();
+        for command in &commands {
+            let name = format!("commands.{}", command.name);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if command.name.is_empty() || !command.name.chars().all(plain) || !names.insert(&command.name) {
+                self.problem(format!("{name}: a name is lower-case letters, digits and `_`, and used once"));
+            }
+            if command.targets.is_empty() {
+                self.problem(format!("{name}.targets: empty; say what it may be used on"));
+            }
+            self.argv(&name, "argv", command, &command.argv);
+            for (field, argv) in [("undo", &command.undo), ("was_applied", &command.was_applied)] {
+                if !argv.is_empty() {
+                    self.argv(&name, field, command, argv);
+                }
+            }
+            for (param, spec) in &command.params {
+                if spec.kind == CommandParamKind::Choice && spec.choices.is_empty() {
+                    self.problem(format!("{name}.params.{param}: a choice needs `choices`"));
+                }
+            }
+        }
+        commands
+    }
+
+    fn argv(&mut self, name: &str, field: &str, command: &Command, argv: &[String]) {
+        match argv.first() {
+            Some(program) => self.program(&format!("{name}.{field}"), program),
+            None => self.problem(format!("{name}.{field}: empty; name a program and its arguments")),
+        }
+        for word in argv.iter().skip(1) {
+            let inner = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            if inner.is_some_and(|param| param != "target" && !command.params.contains_key(param)) {
+                self.problem(format!("{name}.{field}: `{word}` names no parameter; declare it under params"));
+            }
+        }
+    }
+
+    /// A program is pinned: absolute, there, and no shell that would read a line.
+    fn program(&mut self, name: &str, program: &str) {
+        let path = Path::new(program);
+        if !path.is_absolute() {
+            self.problem(format!(
+                "{name}: `{program}` must be an absolute path; programs are pinned, no PATH is searched"
+            ));
+        } else if !path.is_file() {
+            self.problem(format!("{name}: no such program: {program}"));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The hall of Sentinell: everything meets here, nothing is decided here.
+
+pub mod config;
+pub mod telemetry;
