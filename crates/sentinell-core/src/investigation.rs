@@ -11,6 +11,8 @@ mod fold;
 mod interpret;
 mod next;
 mod people;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use authorize::Intent;
 pub use effect::{Command, Decision, Effect, Input, Step, Turn};
