@@ -239,8 +239,10 @@ impl Investigation {
             return self.too_late(&action, &why);
         }
         let text = format!("the end of {action} is unclear: {why}");
+        let mut events = vec![Event::NoteAdded { by: Actor("worker".into()), text }];
         // The deed's process has been stopped by then, so nothing is gained by waiting for the deadline.
-        vec![Event::NoteAdded { by: Actor("worker".into()), text }, Event::WaitEnded {}]
+        events.extend(self.timed_out());
+        events
     }
 
     fn reconciled(&self, action: ActionId, applied: Applied, note: String) -> Vec<Event> {
