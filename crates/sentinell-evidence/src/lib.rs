@@ -5,4 +5,13 @@
 //! changes) turns its telemetry into [`finding::Finding`]s, and ranking fuses them into hypotheses.
 
 pub mod case;
+pub mod changes;
+pub mod diagnose;
 pub mod finding;
+pub mod graph;
+pub mod logs;
+pub mod metrics;
+pub mod rank;
+pub mod text;
+
+pub use diagnose::diagnose;

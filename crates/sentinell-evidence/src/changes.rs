@@ -1,0 +1,99 @@
+//! Changes: what somebody did shortly before it began is suspect, what was done afterwards is not.
+
+use crate::case::Change;
+use crate::finding::{Fault, Finding, FindingKind, Window};
+use crate::text::bounded;
+
+/// After this long a change has lost about two thirds of its suspicion.
+const FADING_MS: f64 = 45.0 * 60_000.0;
+
+/// Clocks differ and onsets are rounded: so much later still counts as before.
+const TOLERANCE_MS: i64 = 60_000;
+
+/// Below this a change is not worth a line.
+const FAINT: f64 = 0.02;
+
+/// Judges changes by when they came. `onset` in Unix milliseconds; without one they are only listed, faintly.
+pub fn analyze(changes: &[Change], onset: Option<i64>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = changes.iter().filter_map(|change| judge(change, onset)).collect();
+    findings.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
+    findings
+}
+
+fn judge(change: &Change, onset: Option<i64>) -> Option<Finding> {
+    let what = format!("{} {}", bounded(&change.kind, 40), bounded(&change.summary, 160));
+    let Some(onset) = onset else {
+        return Some(finding(change, FindingKind::Change, 0.15, what));
+    };
+    let before = onset.saturating_sub(change.at_ms);
+    if before < -TOLERANCE_MS {
+        let late = minutes(before.saturating_neg());
+        return Some(finding(change, FindingKind::Healthy, 0.9, format!("{what}: {late} after it began")));
+    }
+    let strength = weight(&change.kind) * (-(before.max(0) as f64) / FADING_MS).exp();
+    let when = format!("{what}: {} before it began", minutes(before.max(0)));
+    (strength >= FAINT).then(|| finding(change, FindingKind::Change, strength, when))
+}
+
+fn finding(change: &Change, kind: FindingKind, strength: f64, summary: String) -> Finding {
+    let touched: Vec<String> = change.touched.iter().take(5).map(|path| bounded(path, 80)).collect();
+    Finding {
+        subject: change.subject.clone(),
+        kind,
+        fault: Some(Fault::BadChange),
+        window: Some(Window { start_ms: change.at_ms, end_ms: change.at_ms }),
+        strength,
+        specificity: 5,
+        summary,
+        source: bounded(&change.reference, 200),
+        excerpt: (!touched.is_empty()).then(|| touched.join(", ")),
+        points: Vec::new(),
+    }
+}
+
+/// A change that runs at once is likelier to be the cause than one that may not have been deployed yet.
+fn weight(kind: &str) -> f64 {
+    match kind {
+        "deploy" | "config" | "flag" => 0.85,
+        "scale" => 0.6,
+        "commit" => 0.5,
+        _ => 0.6,
+    }
+}
+
+fn minutes(ms: i64) -> String {
+    match ms / 60_000 {
+        0 => "less than a minute".to_owned(),
+        1 => "1 minute".to_owned(),
+        n if n < 120 => format!("{n} minutes"),
+        n => format!("{} hours", n / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Entity, EntityKind};
+
+    fn change(at_minutes: i64) -> Change {
+        Change {
+            at_ms: at_minutes * 60_000,
+            subject: Entity::new(EntityKind::Service, "kiosk"),
+            kind: "deploy".to_owned(),
+            summary: "v2".to_owned(),
+            reference: format!("rev-{at_minutes}"),
+            touched: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_nearer_before_the_more_suspect_and_afterwards_not_at_all() {
+        let found = analyze(&[change(10), change(95), change(120), change(-3000)], Some(100 * 60_000));
+        let seen: Vec<_> = found.iter().map(|f| (f.source.as_str(), f.kind)).collect();
+        assert_eq!(
+            seen,
+            [("rev-120", FindingKind::Healthy), ("rev-95", FindingKind::Change), ("rev-10", FindingKind::Change)]
+        );
+        assert!(found[1].strength > 0.7 && found[2].strength < 0.2);
+    }
+}

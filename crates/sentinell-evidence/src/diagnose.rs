@@ -1,0 +1,76 @@
+//! The engine's one entry: everything read about an incident in, findings and ranked causes out.
+
+use crate::case::{Case, Diagnosis};
+use crate::finding::{Finding, FindingKind, Gap, Window};
+use crate::{changes, logs, metrics, rank};
+
+/// Most findings of a diagnosis.
+pub const MOST_FINDINGS: usize = 200;
+
+/// Most gaps of a diagnosis.
+const MOST_GAPS: usize = 200;
+
+/// Diagnoses a case: the same case gives the same answer, whatever is in it.
+pub fn diagnose(case: &Case) -> Diagnosis {
+    let mut gaps = case.gaps.clone();
+    let mut findings: Vec<Finding> = Vec::new();
+    for stream in &case.logs {
+        findings.extend(logs::analyze(stream, case.onset_ms));
+    }
+    findings.extend(metrics::analyze(&case.metrics, case.onset_ms));
+    let onset = onset(case, &findings);
+    findings.extend(changes::analyze(&case.changes, onset.map(|window| window.start_ms)));
+    gaps.extend(empty_inputs(case));
+    for finding in &mut findings {
+        finding.strength = if finding.strength.is_finite() { finding.strength.clamp(0.0, 1.0) } else { 0.0 };
+    }
+    findings.sort_by(|a, b| {
+        b.strength
+            .total_cmp(&a.strength)
+            .then(b.specificity.cmp(&a.specificity))
+            .then_with(|| (&a.subject, a.kind, &a.source, &a.summary).cmp(&(&b.subject, b.kind, &b.source, &b.summary)))
+    });
+    if findings.len() > MOST_FINDINGS {
+        let why = format!("{} weaker findings left out", findings.len() - MOST_FINDINGS);
+        gaps.push(Gap { what: "findings".to_owned(), why });
+        findings.truncate(MOST_FINDINGS);
+    }
+    gaps.sort();
+    gaps.dedup();
+    gaps.truncate(MOST_GAPS);
+    let ranking = rank::rank(&findings, case);
+    Diagnosis { onset, findings, ranking, gaps }
+}
+
+/// The onset as given, or the earliest beginning of something that is clearly out of order.
+fn onset(case: &Case, findings: &[Finding]) -> Option<Window> {
+    if let Some(at) = case.onset_ms {
+        return Some(Window { start_ms: at, end_ms: at });
+    }
+    let shifted = |f: &&Finding| {
+        f.strength >= 0.5
+            && matches!(f.kind, FindingKind::MetricShift | FindingKind::Contradiction | FindingKind::LogNovelty)
+    };
+    findings.iter().filter(shifted).filter_map(|f| f.window).min_by_key(|w| (w.start_ms, w.end_ms))
+}
+
+/// What was not there to be looked at.
+fn empty_inputs(case: &Case) -> Vec<Gap> {
+    let gap = |what: &str, why: &str| Gap { what: what.to_owned(), why: why.to_owned() };
+    let mut gaps = Vec::new();
+    for stream in case.logs.iter().filter(|s| s.lines.is_empty()) {
+        let source = crate::text::bounded(&stream.source, 200);
+        gaps.push(gap(
+            &format!("logs of {}", crate::text::bounded(&stream.subject.to_string(), 200)),
+            &format!("{source} has no lines"),
+        ));
+    }
+    let nothing = [
+        ("logs", case.logs.is_empty()),
+        ("metrics", case.metrics.is_empty()),
+        ("kubernetes", case.kubernetes.is_empty()),
+        ("changes", case.changes.is_empty()),
+    ];
+    gaps.extend(nothing.iter().filter(|(_, empty)| *empty).map(|(what, _)| gap(what, "none were given")));
+    gaps
+}

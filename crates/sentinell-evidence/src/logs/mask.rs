@@ -1,0 +1,296 @@
+//! One pass over a line: words and marks, typed variables masked, no allocation for what was seen before.
+
+use super::timestamp::leading_stamp;
+use super::word::{Hasher, Sink, mask_word};
+use memchr::memchr2;
+
+/// Most units kept of one line; the rest is one `<more>`.
+pub(super) const MOST_UNITS: usize = 192;
+
+/// Most bytes of one line looked at.
+pub(super) const MOST_BYTES: usize = 8 * 1024;
+
+/// What a unit is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A word, perhaps with masked parts.
+    Word,
+    /// A punctuation mark.
+    Mark,
+    /// A whole masked stretch (a quoted string, the leading time).
+    Masked(&'static str),
+}
+
+/// One word or mark of a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit {
+    pub(super) hash: u64,
+    pub(super) kind: Kind,
+    /// Byte range in the line.
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// Whether white space stands before it.
+    pub(super) spaced: bool,
+}
+
+/// The units of the line scanned last, and a buffer that is used again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) units: Vec<Unit>,
+    /// Hash of the whole masked line.
+    pub(super) hash: u64,
+    /// Where the quoted message that is being read ends; quotes up to there are plain marks.
+    message_end: usize,
+}
+
+const SPACE: u8 = 1;
+const MARK: u8 = 2;
+const QUOTE: u8 = 3;
+const COLON: u8 = 4;
+
+/// What each byte does to a word.
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at <= 32 {
+        table[at] = SPACE;
+        at += 1;
+    }
+    table[127] = SPACE;
+    let marks = b",;=()[]{}<>|`";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = MARK;
+        at += 1;
+    }
+    table[b'"' as usize] = QUOTE;
+    table[b'\'' as usize] = QUOTE;
+    table[b':' as usize] = COLON;
+    table
+}
+
+impl Scan {
+    /// Cuts a line into units.
+    pub(super) fn line(&mut self, line: &str) {
+        self.units.clear();
+        self.message_end = 0;
+        let bytes = line.as_bytes();
+        let limit = bytes.len().min(MOST_BYTES);
+        let bytes = &bytes[..limit];
+        let mut at = 0;
+        if let Some(stamp) = leading_stamp(line)
+            && stamp.len <= limit
+        {
+            self.push_masked("<time>", 0, stamp.len, false);
+            at = stamp.len;
+        }
+        while at < bytes.len() && self.units.len() < MOST_UNITS {
+            at = match CLASS[usize::from(bytes[at])] {
+                SPACE => at + 1,
+                MARK | COLON => self.push_mark(bytes, at),
+                QUOTE => self.quoted(bytes, at),
+                _ => self.word(bytes, at),
+            };
+        }
+        if at < bytes.len() || limit < line.len() {
+            self.push_masked("<more>", limit, limit, true);
+        }
+        let mut whole = Hasher::default();
+        for unit in &self.units {
+            whole.add(unit.hash);
+        }
+        self.hash = whole.finish();
+    }
+
+    /// Reads the word at `start` and gives the place after it.
+    fn word(&mut self, bytes: &[u8], start: usize) -> usize {
+        let mut end = start;
+        let mut url = false;
+        while end < bytes.len() {
+            match CLASS[usize::from(bytes[end])] {
+                0 => {}
+                MARK if url && matches!(bytes[end], b'=' | b',' | b';') => {}
+                COLON if bytes.get(end + 1) == Some(&b'/') && bytes.get(end + 2) == Some(&b'/') => url = true,
+                COLON if joins(bytes, end) => {}
+                QUOTE
+                    if bytes[end] == b'\''
+                        && end > start
+                        && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic) => {}
+                _ => break,
+            }
+            end += 1;
+        }
+        let mut hasher = Hasher::default();
+        mask_word(&bytes[start..end], &mut hasher);
+        self.push(hasher.finish(), Kind::Word, start, end, spaced(bytes, start));
+        end
+    }
+
+    fn push_mark(&mut self, bytes: &[u8], at: usize) -> usize {
+        self.push(u64::from(bytes[at]), Kind::Mark, at, at + 1, spaced(bytes, at));
+        at + 1
+    }
+
+    /// A quoted stretch: a key or a single word is read as a word, a message is read on, anything else is `<str>`.
+    fn quoted(&mut self, bytes: &[u8], at: usize) -> usize {
+        if at <= self.message_end && at > 0 {
+            return self.push_mark(bytes, at);
+        }
+        let quote = bytes[at];
+        let Some(end) = closing(bytes, at, quote) else { return self.push_mark(bytes, at) };
+        let inside = &bytes[at + 1..end];
+        let next = bytes[end + 1..].iter().find(|b| **b != b' ');
+        let single = !inside.iter().any(|b| CLASS[usize::from(*b)] == SPACE);
+        if next == Some(&b':') || (single && !inside.is_empty() && inside.len() <= 128) {
+            self.push_mark(bytes, at);
+            let mut hasher = Hasher::default();
+            mask_word(inside, &mut hasher);
+            self.push(hasher.finish(), Kind::Word, at + 1, end, false);
+            return self.push_mark(bytes, end);
+        }
+        if self.is_message() {
+            self.message_end = end;
+            return self.push_mark(bytes, at);
+        }
+        self.push_masked("<str>", at, end + 1, spaced(bytes, at));
+        end + 1
+    }
+
+    /// Whether the key just read says that a text for people follows.
+    fn is_message(&self) -> bool {
+        static KEYS: [&[u8]; 12] = [
+            b"msg",
+            b"message",
+            b"event",
+            b"error",
+            b"err",
+            b"log",
+            b"reason",
+            b"exception",
+            b"detail",
+            b"text",
+            b"description",
+            b"cause",
+        ];
+        let mut back = self
+            .units
+            .iter()
+            .rev()
+            .skip_while(|u| u.kind == Kind::Mark && matches!(u8::try_from(u.hash), Ok(b':' | b'=' | b'"')));
+        let Some(key) = back.next() else { return false };
+        let between = self.units.len().saturating_sub(1) as u64;
+        between > 0
+            && key.kind == Kind::Word
+            && self.units.last().is_some_and(|u| matches!(u8::try_from(u.hash), Ok(b':' | b'=')))
+            && KEYS.iter().any(|name| {
+                let mut hasher = Hasher::default();
+                hasher.literal(name);
+                hasher.finish() == key.hash
+            })
+    }
+
+    fn push_masked(&mut self, name: &'static str, start: usize, end: usize, spaced: bool) {
+        let mut hasher = Hasher::default();
+        hasher.mask(name);
+        self.push(hasher.finish(), Kind::Masked(name), start, end, spaced);
+    }
+
+    fn push(&mut self, hash: u64, kind: Kind, start: usize, end: usize, spaced: bool) {
+        // A line is cut at MOST_BYTES, so positions fit.
+        let (start, end) = (u32::try_from(start).unwrap_or(0), u32::try_from(end).unwrap_or(0));
+        self.units.push(Unit { hash, kind, start, end, spaced });
+    }
+}
+
+fn spaced(bytes: &[u8], at: usize) -> bool {
+    at > 0 && CLASS[usize::from(bytes[at - 1])] == SPACE
+}
+
+/// Whether a colon is part of the word around it: a port, a time of day, a URL, an IPv6 address, `Type::name`.
+fn joins(bytes: &[u8], at: usize) -> bool {
+    let next = bytes.get(at + 1).copied().unwrap_or(b' ');
+    if next == b'\\' || next == b':' {
+        return true;
+    }
+    let before = at.checked_sub(1).map_or(b' ', |i| bytes[i]);
+    before == b':'
+        || (before.is_ascii_hexdigit()
+            && next.is_ascii_hexdigit()
+            && (before.is_ascii_digit() || next.is_ascii_digit()))
+        || (before.is_ascii_alphanumeric() && next.is_ascii_digit() && before.is_ascii_digit())
+}
+
+/// Where the quotation that opens at `at` closes.
+fn closing(bytes: &[u8], at: usize, quote: u8) -> Option<usize> {
+    if quote == b'\'' && at > 0 && bytes[at - 1].is_ascii_alphanumeric() {
+        return None;
+    }
+    let mut from = at + 1;
+    loop {
+        let hit = from + memchr2(quote, b'\\', bytes.get(from..)?)?;
+        if bytes[hit] == quote {
+            return Some(hit);
+        }
+        from = hit + 2;
+    }
+}
+
+/// A unit as it shows in a template.
+pub(super) fn render(line: &str, unit: &Unit, out: &mut String) {
+    match unit.kind {
+        Kind::Masked(name) => out.push_str(name),
+        Kind::Mark | Kind::Word => {
+            let word = line.as_bytes().get(unit.start as usize..unit.end as usize).unwrap_or_default();
+            mask_word(word, out);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn masked(line: &str) -> String {
+    let mut scan = Scan::default();
+    scan.line(line);
+    let mut out = String::new();
+    for unit in &scan.units {
+        if unit.spaced && !out.is_empty() {
+            out.push(' ');
+        }
+        render(line, unit, &mut out);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_its_words_and_keys_and_loses_its_values() {
+        for (line, expected) in [
+            (
+                "2024-05-01 10:00:00,123 INFO [pool-3] a.b.Cart: took 35ms for id=77",
+                "<time> INFO [pool-<num>] a.b.Cart: took <duration> for id=<num>",
+            ),
+            (
+                r#"{"ts":1714557600,"level":"info","msg":"paid order 17","ua":"Mozilla 5.0 x"}"#,
+                r#"{"ts":<num>,"level":"info","msg":"paid order <num>","ua":<str>}"#,
+            ),
+            (r#"user "Bob Smith" logged in from 10.1.2.3:55"#, "user <str> logged in from <ip>"),
+            ("GET http://a.example/x?y=1 -> 200", "GET <url> -> <num>"),
+            ("it's done: don't worry", "it's done: don't worry"),
+        ] {
+            assert_eq!(masked(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_size_is_bounded() {
+        let mut scan = Scan::default();
+        scan.line(&"x ".repeat(600_000));
+        assert_eq!(scan.units.len(), MOST_UNITS + 1);
+        scan.line(&"y".repeat(1_000_000));
+        assert_eq!(scan.units.len(), 2);
+    }
+}

@@ -1,0 +1,163 @@
+//! How far beyond the stream's own habits something is. Scores are natural-log odds, roughly: 0 is ordinary.
+//!
+//! Natural logs come in bursts, and kinds come and go. So nothing is compared with an ideal random process, only
+//! with the kind's own longest silences (a Weissman tail over its gaps) and its own largest shifts so far, and the
+//! bar rises with how restless the whole stream has been.
+
+use super::clock::{Occurrences, gaps};
+
+/// What the search looks at is the later part of a stream: a change that fills more than this is its ordinary state.
+pub(super) const LATER_PART: f64 = 0.6;
+
+/// Fewest runs by which a new kind is told from a passing burst.
+const FEWEST_NEW_RUNS: usize = 4;
+
+/// Fewest runs by which a kind counts as established.
+const FEWEST_KNOWN_RUNS: usize = 10;
+
+/// A change of a known kind's rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Shift {
+    pub(super) score: f64,
+    /// Share of the clock at which it begins.
+    pub(super) at: f64,
+    /// Lines per clock unit before and after.
+    pub(super) before: f64,
+    pub(super) after: f64,
+}
+
+/// `-ln` of the chance that a kind with these gaps stays away for `silence`, by extrapolating its largest gaps as
+/// a power law whose index is pulled towards 2 when few gaps are known. 0 where its own gaps came near that long.
+pub(super) fn surprise_of_silence(gaps: &[f64], silence: f64) -> f64 {
+    const CALM: f64 = 2.0;
+    const PRIOR: f64 = 4.0;
+    let mut sorted: Vec<f64> = gaps.iter().copied().filter(|gap| *gap > 0.0).collect();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let tail = (sorted.len() / 4).clamp(3, 25).min(sorted.len().saturating_sub(1));
+    if tail < 2 || silence < 1.3 * sorted[0] {
+        return 0.0;
+    }
+    let threshold = sorted[tail];
+    let spread: f64 = sorted[..tail].iter().map(|gap| (gap / threshold).ln()).sum();
+    let index = (tail as f64 - 1.0 + PRIOR) / (PRIOR / CALM + spread);
+    ((sorted.len() + 1) as f64 / tail as f64).ln() + index.min(4.0) * (silence / threshold).ln()
+}
+
+/// How surprising it is that a kind is there at all since its first line, and stays.
+pub(super) fn novelty(kind: &Occurrences) -> f64 {
+    let runs = kind.runs();
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
+    let (first, last, end) = (f64::from(*first), f64::from(*last), f64::from(kind.end));
+    if runs.len() < FEWEST_NEW_RUNS || first < LATER_PART * end {
+        return 0.0;
+    }
+    let gaps = gaps(&runs);
+    let lasting = ((end - first) / (0.1 * end)).max(1e-9).ln() * 1.5;
+    surprise_of_silence(&gaps, first) - surprise_of_silence(&gaps, end - last) + lasting.clamp(-3.0, 1.5)
+}
+
+/// How surprising it is that an established kind does not come any more.
+pub(super) fn vanished(kind: &Occurrences) -> f64 {
+    let runs = kind.runs();
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
+    let (first, last, end) = (f64::from(*first), f64::from(*last), f64::from(kind.end));
+    if runs.len() < FEWEST_KNOWN_RUNS || last < LATER_PART * end || last - first < 0.2 * end {
+        return 0.0;
+    }
+    surprise_of_silence(&gaps(&runs), end - last)
+}
+
+/// Windows the later part is cut into.
+const WINDOWS: usize = 5;
+
+/// By how many times a rate must differ.
+const FOLD: f64 = 3.0;
+
+/// The most surprising lasting change of a known kind's rate in the later part.
+pub(super) fn shift(kind: &Occurrences) -> Option<Shift> {
+    const PLACES: u32 = 12;
+    if kind.at.len() < 12 {
+        return None;
+    }
+    let places = (0..PLACES).map(|n| 0.65 + 0.025 * f64::from(n));
+    places.filter_map(|at| shift_at(kind, at * f64::from(kind.end))).max_by(|a, b| a.score.total_cmp(&b.score))
+}
+
+/// The change of rate at a clock reading, if there is one: the part after it against all blocks of the same length
+/// before, less the largest change the kind had gone through by then.
+pub(super) fn shift_at(kind: &Occurrences, place: f64) -> Option<Shift> {
+    let end = f64::from(kind.end);
+    let width = (end - place) / WINDOWS as f64;
+    if width < 1.0 || place < width {
+        return None;
+    }
+    let before_count = ((place / width) as usize).min(10_000);
+    let window = |from: f64, last: bool| kind.count(from, if last { end + 1.0 } else { from + width });
+    let before: Vec<f64> = (1..=before_count).rev().map(|back| window(place - back as f64 * width, false)).collect();
+    let after: Vec<f64> = (0..WINDOWS).map(|n| window(place + n as f64 * width, n + 1 == WINDOWS)).collect();
+    let (seen, now): (f64, f64) = (before.iter().sum(), after.iter().sum());
+    let occupied = before.iter().filter(|count| **count > 0.0).count();
+    if before.len() < WINDOWS || seen < 8.0 || occupied * 4 < before.len() || now < 1.0 {
+        return None;
+    }
+    let expected = seen / before.len() as f64 * WINDOWS as f64;
+    let blocks = || before.windows(WINDOWS).map(|block| block.iter().sum::<f64>());
+    let (contrast, outside) = if now >= FOLD * expected {
+        let high = quantile(&before, 0.9);
+        (steady(now) - steady(blocks().fold(0.0, f64::max)), after.iter().filter(|c| **c > high).count())
+    } else if now * FOLD <= expected {
+        let low = quantile(&before, 0.1);
+        (steady(blocks().fold(f64::INFINITY, f64::min)) - steady(now), after.iter().filter(|c| **c < low).count())
+    } else {
+        return None;
+    };
+    let share = outside as f64 / WINDOWS as f64;
+    let habit = (largest_past_shift(&before) - 1.5).max(0.0);
+    let score = contrast.max(0.0) * share.powf(1.5) - habit;
+    let per_unit = |count: f64, windows: usize| count / (windows as f64 * width);
+    (score > 0.0).then(|| Shift {
+        score,
+        at: place / end,
+        before: per_unit(seen, before.len()),
+        after: per_unit(now, WINDOWS),
+    })
+}
+
+/// The largest contrast between the two sides of any split of the past, scaled to one block.
+pub(super) fn largest_past_shift(before: &[f64]) -> f64 {
+    let total: f64 = before.iter().sum();
+    let margin = WINDOWS.div_ceil(2);
+    let (mut left, mut largest) = (0.0, 0.0_f64);
+    for (n, count) in before.iter().enumerate() {
+        left += count;
+        let (done, rest) = (n + 1, before.len() - n - 1);
+        if done >= margin && rest >= margin {
+            let scale = |sum: f64, windows: usize| steady(sum / windows as f64 * WINDOWS as f64);
+            largest = largest.max((scale(total - left, rest) - scale(left, done)).abs());
+        }
+    }
+    largest
+}
+
+/// Anscombe's transform: a count's chance variation becomes about 1, whatever the count.
+fn steady(count: f64) -> f64 {
+    2.0 * (count + 0.375).sqrt()
+}
+
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (share * sorted.len() as f64) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
+}
+
+/// The largest change a kind went through before the later part; `None` for a kind too rare to have habits.
+pub(super) fn largest_past_shift_of(kind: &Occurrences) -> Option<f64> {
+    const PAST: usize = 24;
+    if kind.at.len() < 20 {
+        return None;
+    }
+    let width = LATER_PART * f64::from(kind.split.unwrap_or(kind.end)) / PAST as f64;
+    let past: Vec<f64> = (0..PAST).map(|n| kind.count(n as f64 * width, (n + 1) as f64 * width)).collect();
+    (past.iter().sum::<f64>() >= 12.0).then(|| largest_past_shift(&past))
+}

@@ -1,0 +1,203 @@
+//! Metrics: series that left their own baseline, in which direction, and which of them moved first.
+
+mod series;
+mod shift;
+
+use crate::case::Series;
+use crate::finding::{Fault, Finding, FindingKind, Window};
+use crate::text::bounded;
+use series::{Clean, Shape};
+use shift::{Shift, detect};
+
+/// Most points of a finding's chart.
+const CHART_POINTS: usize = 120;
+
+/// What moved, earliest first among what moved clearly; healthy `up` series are evidence against.
+///
+/// `onset` is in Unix milliseconds; without it each series' own change point is looked for. NaN, duplicates, any
+/// order and constant series are tolerated.
+pub fn analyze(series: &[Series], onset: Option<i64>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut shifts: Vec<(Shift, Finding)> = Vec::new();
+    for one in series {
+        let clean = Clean::of(one);
+        match clean.shape {
+            Shape::Up => findings.extend(up(one, &clean)),
+            Shape::Gauge | Shape::Rate => {
+                if let Some(shift) = detect(&clean.points, onset) {
+                    shifts.push((shift, shifted(one, &clean, &shift)));
+                }
+            }
+            Shape::Nothing => {}
+        }
+    }
+    discount_followers(&mut shifts);
+    shifts.sort_by(|a, b| a.0.start_ms.cmp(&b.0.start_ms).then(b.1.strength.total_cmp(&a.1.strength)));
+    findings.extend(shifts.into_iter().map(|(_, finding)| finding));
+    findings
+}
+
+/// What moved later is more often an effect than a cause: up to a quarter is taken off, by how late it came.
+fn discount_followers(shifts: &mut [(Shift, Finding)]) {
+    let starts = || shifts.iter().map(|(shift, _)| shift.start_ms);
+    let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return };
+    let span = last.saturating_sub(first).max(1) as f64;
+    for (shift, finding) in shifts {
+        finding.strength *= 1.0 - 0.25 * (shift.start_ms.saturating_sub(first) as f64 / span);
+    }
+}
+
+fn shifted(series: &Series, clean: &Clean, shift: &Shift) -> Finding {
+    let name = label(series);
+    let what = if clean.shape == Shape::Rate { "rate of " } else { "" };
+    let direction = if shift.after > shift.before { "rose" } else { "fell" };
+    Finding {
+        subject: series.subject.clone(),
+        kind: FindingKind::MetricShift,
+        fault: Some(Fault::MetricAnomaly),
+        window: Some(Window { start_ms: shift.start_ms, end_ms: shift.end_ms }),
+        strength: shift.strength(),
+        specificity: 2,
+        summary: format!("{what}{name} {direction} from {} to {}", number(shift.before), number(shift.after)),
+        source: bounded(&series.source, 300),
+        excerpt: None,
+        points: thinned(&clean.points),
+    }
+}
+
+/// A series that says whether its target answers: 1 and then 0 is as direct as telemetry gets.
+fn up(series: &Series, clean: &Clean) -> Option<Finding> {
+    let (last_at, last) = *clean.points.last()?;
+    let (first_at, _) = *clean.points.first()?;
+    let zeros = clean.points.iter().rev().take_while(|(_, value)| *value == 0.0).count();
+    let was_up = zeros < clean.points.len();
+    let start_ms = clean.points[clean.points.len() - zeros.max(1)].0;
+    let name = label(series);
+    let (kind, strength, summary) = match (last == 0.0, was_up, zeros) {
+        (true, true, 1) => (FindingKind::Contradiction, 0.8, format!("{name} went from 1 to 0")),
+        (true, true, _) => (FindingKind::Contradiction, 0.97, format!("{name} went from 1 to 0 and stays there")),
+        (true, false, _) => (FindingKind::Contradiction, 0.7, format!("{name} is 0 all the time")),
+        _ => (FindingKind::Healthy, 0.8, format!("{name} is 1")),
+    };
+    let window = Window { start_ms: if last == 0.0 { start_ms } else { first_at }, end_ms: last_at };
+    Some(Finding {
+        subject: series.subject.clone(),
+        kind,
+        fault: Some(Fault::Down),
+        window: Some(window),
+        strength,
+        specificity: 8,
+        summary,
+        source: bounded(&series.source, 300),
+        excerpt: None,
+        points: thinned(&clean.points),
+    })
+}
+
+/// The name with at most four labels.
+fn label(series: &Series) -> String {
+    let labels: Vec<String> = series
+        .labels
+        .iter()
+        .filter(|(key, _)| *key != "__name__")
+        .take(4)
+        .map(|(key, value)| format!("{}={}", bounded(key, 40), bounded(value, 60)))
+        .collect();
+    let name = bounded(&series.name, 120);
+    if labels.is_empty() { name } else { format!("{name}{{{}}}", labels.join(",")) }
+}
+
+fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if !(1e-3..1e6).contains(&size) => format!("{value:.2e}"),
+        size if size < 1.0 => format!("{value:.4}"),
+        size if size < 100.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// At most [`CHART_POINTS`] points; of each step the value farthest from the middle stays, so that peaks do.
+fn thinned(points: &[(i64, f64)]) -> Vec<(i64, f64)> {
+    if points.len() <= CHART_POINTS {
+        return points.to_vec();
+    }
+    let middle = shift::median(points.iter().map(|(_, value)| *value));
+    let step = points.len().div_ceil(CHART_POINTS);
+    let farthest = |chunk: &[(i64, f64)]| {
+        chunk.iter().copied().max_by(|a, b| (a.1 - middle).abs().total_cmp(&(b.1 - middle).abs()))
+    };
+    points.chunks(step).filter_map(farthest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Entity, EntityKind};
+
+    fn series(name: &str, values: impl IntoIterator<Item = f64>) -> Series {
+        Series {
+            subject: Entity::new(EntityKind::Service, "kiosk"),
+            name: name.to_owned(),
+            labels: Default::default(),
+            source: name.to_owned(),
+            points: (0..).map(|n| n * 15_000).zip(values).collect(),
+        }
+    }
+
+    /// A wobble that is the same in every run.
+    fn wobble(n: u32) -> f64 {
+        f64::from((n * 7919) % 101) / 101.0 - 0.5
+    }
+
+    #[test]
+    fn a_lasting_step_is_found_with_its_beginning_and_an_ordinary_wobble_is_not() {
+        let calm = series("queue_depth", (0..120).map(|n| 20.0 + 3.0 * wobble(n)));
+        assert_eq!(analyze(&[calm], None), []);
+        let step = series("queue_depth", (0..120).map(|n| 20.0 + 3.0 * wobble(n) + if n >= 80 { 30.0 } else { 0.0 }));
+        let found = analyze(&[step], None);
+        assert_eq!((found.len(), found[0].window.unwrap().start_ms), (1, 80 * 15_000));
+        assert!(found[0].strength > 0.6 && found[0].summary.contains("rose"), "{:?}", found[0]);
+    }
+
+    #[test]
+    fn a_counter_is_judged_by_its_rate_and_survives_a_restart() {
+        let mut total = 0.0;
+        let steady = (0..100).map(|n| {
+            total = if n == 50 { 0.0 } else { total + 10.0 + wobble(n) };
+            total
+        });
+        assert_eq!(analyze(&[series("jobs_total", steady.collect::<Vec<_>>())], None), []);
+        let mut total = 0.0;
+        let stalled = (0..100).map(|n| {
+            total += if n >= 70 { 0.0 } else { 10.0 + wobble(n) };
+            total
+        });
+        let found = analyze(&[series("jobs_total", stalled.collect::<Vec<_>>())], None);
+        assert!(found[0].summary.starts_with("rate of jobs_total fell"), "{found:?}");
+    }
+
+    #[test]
+    fn a_target_that_stops_answering_is_down_and_one_that_answers_is_not() {
+        let found = analyze(&[series("up", [1.0, 1.0, 1.0, 0.0, 0.0])], None);
+        assert_eq!((found[0].fault, found[0].window.unwrap().start_ms), (Some(Fault::Down), 45_000));
+        assert!(found[0].strength > 0.9);
+        assert_eq!(analyze(&[series("up", [1.0; 5])], None)[0].kind, FindingKind::Healthy);
+    }
+
+    #[test]
+    fn who_moved_first_comes_first() {
+        let at = |name: &str, when: u32| series(name, (0..120).map(|n| wobble(n) + if n >= when { 40.0 } else { 1.0 }));
+        let found = analyze(&[at("later", 90), at("sooner", 70)], None);
+        assert!(found[0].summary.starts_with("sooner") && found[0].strength > found[1].strength);
+    }
+
+    #[test]
+    fn charts_stay_small_and_keep_the_peak() {
+        let mut values = vec![1.0; 5000];
+        values[2500] = 99.0;
+        let points: Vec<(i64, f64)> = (0..).zip(values).collect();
+        let thin = thinned(&points);
+        assert!(thin.len() <= CHART_POINTS && thin.contains(&(2500, 99.0)));
+    }
+}
