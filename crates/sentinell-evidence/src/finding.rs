@@ -190,6 +190,108 @@ pub enum Fault {
     BadChange,
     /// The process or its port does not answer.
     Down,
+    /// An image that its registry does not have, or a reference that is none.
+    ImageNotFound,
+    /// The registry refuses: credentials are missing or wrong.
+    ImagePullDenied,
+    /// The registry's name does not resolve.
+    RegistryUnresolvable,
+    /// The container ends again and again; its own words have to tell why.
+    CrashLoop,
+    /// Killed because it used more memory than its limit.
+    OutOfMemory,
+    /// The liveness probe speaks a protocol that the container does not.
+    LivenessProbeProtocol,
+    /// The liveness probe asks a port that the container does not listen on.
+    LivenessProbePort,
+    /// The liveness probe leaves less time than the container needs.
+    LivenessProbeTiming,
+    /// The readiness probe speaks a protocol that the container does not.
+    ReadinessProbeProtocol,
+    /// The readiness probe asks a port that the container does not listen on.
+    ReadinessProbePort,
+    /// No node fulfils the pod's node affinity.
+    NodeAffinityMismatch,
+    /// No node has the labels the pod asks for.
+    NodeSelectorMismatch,
+    /// The nodes that would do are cordoned.
+    NodesCordoned,
+    /// The nodes that would do have a taint the pod does not tolerate.
+    TaintNotTolerated,
+    /// The pod refuses to share a node with a pod that is already everywhere.
+    PodAntiAffinityConflict,
+    /// It asks for more cpu than any node can give.
+    InsufficientCpu,
+    /// It asks for more memory than any node can give.
+    InsufficientMemory,
+    /// The namespace may not use more cpu.
+    CpuQuotaExceeded,
+    /// The namespace may not use more memory.
+    MemoryQuotaExceeded,
+    /// The namespace may not have more pods.
+    PodQuotaExceeded,
+    /// The namespace may not have more services.
+    ServiceQuotaExceeded,
+    /// The namespace may not use more storage.
+    StorageQuotaExceeded,
+    /// A claim's selector fits no volume.
+    ClaimSelectorMismatch,
+    /// A claim's storage class does not exist or differs from the volume's.
+    ClaimStorageClassMismatch,
+    /// A claim asks for an access mode that no volume has.
+    ClaimAccessModeMismatch,
+    /// A claim asks for more than any volume has.
+    ClaimCapacityMismatch,
+    /// The volume a claim could use belongs to another claim.
+    VolumeAlreadyBound,
+    /// The process may not read or write what is mounted.
+    VolumePermissionDenied,
+    /// A secret that the pod needs is not there.
+    MissingSecret,
+    /// A config map that the pod needs is not there.
+    MissingConfigMap,
+    /// The service account the pod runs as is not there.
+    MissingServiceAccount,
+    /// The registry credentials that the pod names are not there.
+    MissingImagePullSecret,
+    /// A service selects no pods.
+    ServiceSelectorMismatch,
+    /// A service sends to a port that its pods do not have.
+    ServicePortMismatch,
+    /// A service speaks another protocol than its pods.
+    ServiceProtocolMismatch,
+    /// A client's configuration names a host or port that no service has.
+    ServiceAddressMismatch,
+    /// A gateway sends requests elsewhere than it should.
+    RouteMismatch,
+    /// Two processes of one pod want the same port.
+    SidecarPortConflict,
+    /// Scaled down to nothing.
+    ZeroReplicas,
+    /// Names of the cluster do not resolve.
+    DnsFailure,
+    /// The database refuses the client's credentials.
+    DatabaseCredentials,
+    /// The client looks for its database on a port where there is none.
+    DatabasePort,
+    /// The database takes no more connections.
+    DatabaseConnectionsExhausted,
+    /// The database does not take writes.
+    DatabaseReadOnly,
+    /// The container runtime of a node does not run.
+    ContainerRuntimeDown,
+    /// The kubelet of a node does not run.
+    KubeletDown,
+    /// The proxy that makes services reachable does not run on a node.
+    KubeProxyDown,
+    /// Nothing puts pods on nodes.
+    SchedulerDown,
+    /// It wants more cpu than it gets.
+    CpuOverload,
+    /// Its packets arrive late.
+    NetworkDelay,
+    /// Its packets do not all arrive.
+    NetworkLoss,
 }
 
 impl Fault {

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod diagnose;
 pub mod finding;
 pub mod graph;
+pub mod kubernetes;
 pub mod logs;
 pub mod metrics;
 pub mod rank;

@@ -1,0 +1,74 @@
+//! Containers that end: out of memory, or again and again.
+
+use super::report::Report;
+use super::snapshot::Snapshot;
+use crate::finding::Fault;
+
+pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
+    for pod in &snapshot.pods {
+        let subject = snapshot.entity_of(pod);
+        let source = format!("kubectl describe pod {}", pod.meta.name);
+        let oom_event = snapshot.events_of_pod(pod).find(|event| {
+            event.message.contains("OOM-killed") || event.message.contains("OOMKilled") || event.reason == "OOMKilling"
+        });
+        if let Some(event) = oom_event {
+            let say = format!("{} is killed for want of memory as soon as it starts{}", subject.name, limit(pod));
+            report.quoted(subject.clone(), Fault::OutOfMemory, (0.95, 9), &say, &source, &event.message);
+        }
+        for status in &pod.statuses {
+            let ends = [&status.terminated, &status.last];
+            let oom = ends.into_iter().flatten().find(|end| end.reason == "OOMKilled");
+            if let Some(end) = oom {
+                let strength = if pod.ready { 0.7 } else { 0.95 };
+                let say = format!(
+                    "container {} of {} exceeded its memory limit{} and was killed",
+                    status.name,
+                    subject.name,
+                    limit(pod)
+                );
+                report.quoted(subject.clone(), Fault::OutOfMemory, (strength, 9), &say, &source, &end.reason);
+            }
+            let looping =
+                status.waiting.as_deref() == Some("CrashLoopBackOff") || pod.phase.ends_with("CrashLoopBackOff");
+            if looping || status.restarts >= 3 && !pod.ready {
+                let code = status
+                    .last
+                    .as_ref()
+                    .and_then(|end| end.exit_code)
+                    .map(|code| format!(" with exit code {code}"))
+                    .unwrap_or_default();
+                let say = format!(
+                    "container {} of {} ends again and again{code} ({} restarts)",
+                    status.name, subject.name, status.restarts
+                );
+                report.symptom(subject.clone(), Some(Fault::CrashLoop), (0.8, 3), &say, &source, "");
+            }
+        }
+    }
+}
+
+fn limit(pod: &super::object::Pod) -> String {
+    let limit = pod.spec.containers.iter().filter_map(|container| container.limits.memory).min();
+    limit.map(|bytes| format!(" (limit {} MiB)", bytes >> 20)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::{json, top};
+
+    #[test]
+    fn a_container_killed_for_memory_names_its_workload() {
+        let pod = serde_json::json!({ "kind": "Pod",
+            "metadata": { "name": "oven-5c-x1", "namespace": "bakery", "ownerReferences": [{ "kind": "ReplicaSet", "name": "oven-5c", "controller": true }] },
+            "spec": { "nodeName": "n1", "containers": [{ "name": "main", "resources": { "limits": { "memory": "64Mi" } } }] },
+            "status": { "phase": "Running", "containerStatuses": [{ "name": "main", "restartCount": 4, "ready": false,
+                "state": { "waiting": { "reason": "CrashLoopBackOff" } }, "lastState": { "terminated": { "reason": "OOMKilled", "exitCode": 137 } } }] } });
+        let finding = top(&Snapshot::new(&[json(pod)]));
+        assert_eq!(
+            (finding.fault, finding.subject.to_string().as_str()),
+            (Some(Fault::OutOfMemory), "service/bakery/oven")
+        );
+        assert!(finding.summary.contains("64 MiB"), "{}", finding.summary);
+    }
+}

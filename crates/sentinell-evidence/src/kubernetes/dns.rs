@@ -1,0 +1,141 @@
+//! Names inside the cluster that do not resolve although their services are there.
+
+use super::object::PodSpec;
+use super::report::Report;
+use super::snapshot::{Snapshot, selects, service_entity};
+use super::words::{any, streams};
+use crate::case::Case;
+use crate::finding::{Fault, FindingKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+const UNRESOLVED: [&str; 9] = [
+    "no such host",
+    "unknownhostexception",
+    "name or service not known",
+    "temporary failure in name resolution",
+    "getaddrinfo enotfound",
+    "getaddrinfo eai_again",
+    "could not resolve host",
+    "name does not resolve",
+    "nodename nor servname provided",
+];
+
+pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
+    for workload in snapshot.owned().filter(|workload| workload.meta.live) {
+        let Some(why) = own_resolver(&workload.template) else { continue };
+        let subject = service_entity(&workload.meta.namespace, &workload.meta.name);
+        let say = format!("{} {why}, so the names of services do not resolve in its pods", subject.name);
+        let source = format!("kubectl get {} {} -o yaml", workload.kind.to_lowercase(), workload.meta.name);
+        report.contradiction(subject, Fault::DnsFailure, 0.9, 9, &say, &source);
+    }
+    for policy in snapshot.policies.iter().filter(|policy| policy.meta.live && policy.blocks_dns) {
+        for workload in snapshot
+            .owned()
+            .filter(|w| w.meta.namespace == policy.meta.namespace && selects(&policy.selector, &w.pod_labels))
+        {
+            let subject = service_entity(&workload.meta.namespace, &workload.meta.name);
+            let say = format!("network policy {} lets {} out, but not to port 53", policy.meta.name, subject.name);
+            report.contradiction(
+                subject,
+                Fault::DnsFailure,
+                0.8,
+                8,
+                &say,
+                &format!("kubectl describe networkpolicy {}", policy.meta.name),
+            );
+        }
+    }
+    servers(snapshot, report);
+}
+
+fn own_resolver(spec: &PodSpec) -> Option<String> {
+    match spec.dns_policy.as_str() {
+        "None" => Some(format!("uses name servers of its own ({})", spec.nameservers.join(", "))),
+        "Default" => Some("resolves names as its node does (dnsPolicy: Default)".to_owned()),
+        _ => None,
+    }
+}
+
+/// The cluster's own name servers.
+fn servers(snapshot: &Snapshot, report: &mut Report) {
+    let serves = |name: &str| ["coredns", "kube-dns"].iter().any(|prefix| name.starts_with(prefix));
+    for workload in
+        snapshot.owned().filter(|w| w.meta.live && w.meta.namespace == "kube-system" && serves(&w.meta.name))
+    {
+        if workload.ready == Some(0) || workload.replicas == Some(0) {
+            let say = format!("no copy of {} is ready; nothing resolves in this cluster", workload.meta.name);
+            let subject = service_entity(&workload.meta.namespace, &workload.meta.name);
+            report.contradiction(subject, Fault::DnsFailure, 0.95, 9, &say, "kubectl get deployments -n kube-system");
+        }
+    }
+}
+
+/// Callers that cannot resolve the name of a service that exists. While everything is being created this is normal for
+/// a moment, so alone it says little.
+pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report) {
+    let mut callers: BTreeMap<String, (BTreeSet<String>, String, String, bool)> = BTreeMap::new();
+    for (stream, lines) in streams(case) {
+        for (lower, _) in lines.iter().filter(|(lower, _)| any(lower, &UNRESOLVED)) {
+            let transient = any(lower, &["eai_again", "temporary failure", "i/o timeout", "server misbehaving"]);
+            let named =
+                snapshot.services.iter().filter(|s| s.meta.live).find(|service| names(lower, &service.meta.name));
+            let Some(service) = named else { continue };
+            let entry = callers
+                .entry(stream.subject.name.clone())
+                .or_insert_with(|| (BTreeSet::new(), stream.source.clone(), lower.chars().take(200).collect(), false));
+            entry.0.insert(service.meta.name.clone());
+            entry.3 |= transient;
+        }
+    }
+    for (caller, (services, source, excerpt, transient)) in callers {
+        let workload = snapshot.owned().find(|workload| workload.meta.name == caller);
+        let unready = workload.is_some_and(|w| w.ready.is_some_and(|ready| ready < w.replicas.unwrap_or(1)));
+        let strength = match (unready, transient || services.len() > 2) {
+            (true, true) => 0.9,
+            (true, false) | (false, true) => 0.7,
+            (false, false) => 0.4,
+        };
+        let namespace = workload.map_or("", |workload| workload.meta.namespace.as_str());
+        let listed: Vec<&str> = services.iter().map(String::as_str).take(5).collect();
+        let say = format!("{caller} cannot resolve {}, which exist", listed.join(", "));
+        let subject = service_entity(namespace, &caller);
+        let declared = report.findings.iter_mut().find(|f| {
+            f.subject == subject && f.fault == Some(Fault::DnsFailure) && f.kind == FindingKind::Contradiction
+        });
+        if let Some(finding) = declared {
+            finding.strength = 0.98;
+            finding.excerpt = Some(super::report::plain(&excerpt));
+        } else {
+            report.quoted(subject, Fault::DnsFailure, (strength, 7), &say, &source, &excerpt);
+        }
+    }
+}
+
+/// The name stands alone in the text, not as a part of a longer one.
+pub fn names(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back().is_some_and(part);
+        let after = text[at + name.len()..].chars().next().is_some_and(part);
+        !before && !after
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::{json, top};
+
+    #[test]
+    fn name_servers_of_its_own_explain_a_workload() {
+        let deployment = serde_json::json!({ "kind": "Deployment", "metadata": { "name": "kiosk", "namespace": "fair" },
+            "spec": { "template": { "spec": { "dnsPolicy": "None", "dnsConfig": { "nameservers": ["192.0.2.1"] }, "containers": [] } } } });
+        let finding = top(&Snapshot::new(&[json(deployment)]));
+        assert_eq!((finding.fault, finding.subject.name.as_str()), (Some(Fault::DnsFailure), "kiosk"));
+        assert!(
+            names("lookup stall on 10.0.0.1", "stall")
+                && !names("lookup stalls-2 on", "stall")
+                && !names("lookup my-stall on", "stall")
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Images that cannot be pulled, and why.
+
+use super::object::Pod;
+use super::report::Report;
+use super::snapshot::Snapshot;
+use super::words::any;
+use crate::finding::Fault;
+
+const WAITING: [&str; 6] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "RegistryUnavailable",
+    "ImageInspectError",
+];
+
+pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
+    for pod in &snapshot.pods {
+        let waiting = |reason: &str| WAITING.iter().any(|word| reason.ends_with(word));
+        let waits =
+            pod.statuses.iter().any(|status| status.waiting.as_deref().is_some_and(waiting)) || waiting(&pod.phase);
+        let words = messages(snapshot, pod);
+        if waits || !pod.ready && !words.is_empty() {
+            explain(snapshot, pod, &words, report);
+        }
+    }
+}
+
+/// Everything the kubelet said about pulling.
+fn messages(snapshot: &Snapshot, pod: &Pod) -> Vec<String> {
+    let from_status =
+        pod.statuses.iter().map(|status| status.waiting_message.as_str()).filter(|text| text.contains("pull"));
+    let events = snapshot
+        .events_of_pod(pod)
+        .filter(|e| matches!(e.reason.as_str(), "Failed" | "InspectFailed" | "FailedToRetrieveImagePullSecret"));
+    let events = events.map(|event| event.message.as_str());
+    let pulling = |text: &&str| text.contains("pull") || text.contains("image");
+    from_status.chain(events.filter(pulling)).map(str::to_owned).collect()
+}
+
+fn explain(snapshot: &Snapshot, pod: &Pod, messages: &[String], report: &mut Report) {
+    let subject = snapshot.entity_of(pod);
+    let source = format!("kubectl describe pod {}", pod.meta.name);
+    let telling = messages.iter().max_by_key(|message| verdict(&message.to_lowercase()).map_or(0, |_| message.len()));
+    let message = telling.map_or("", String::as_str);
+    let image = pod
+        .spec
+        .containers
+        .iter()
+        .map(|c| c.image.as_str())
+        .find(|image| !image.is_empty() && message.contains(image))
+        .unwrap_or("its image");
+    if let Some(secret) = missing_pull_secret(snapshot, pod, messages) {
+        let denied = messages.iter().any(|m| verdict(&m.to_lowercase()) == Some(Fault::ImagePullDenied));
+        let strength = if denied || verdict(&message.to_lowercase()).is_none() { 0.98 } else { 0.4 };
+        let say =
+            format!("{} names image pull secret {secret}, which does not exist; {image} is not pulled", subject.name);
+        report.quoted(subject.clone(), Fault::MissingImagePullSecret, (strength, 10), &say, &source, message);
+    }
+    let Some(fault) = verdict(&message.to_lowercase()) else {
+        report.symptom(
+            subject,
+            None,
+            (0.7, 2),
+            &format!("image of {} cannot be pulled", pod.meta.name),
+            &source,
+            message,
+        );
+        return;
+    };
+    let say = match fault {
+        Fault::RegistryUnresolvable => format!("the registry of {image} does not resolve"),
+        Fault::ImagePullDenied => format!("the registry refuses {image} to {}", subject.name),
+        _ => format!("{image} does not exist in its registry"),
+    };
+    report.quoted(subject, fault, (0.95, 9), &say, &source, message);
+}
+
+/// What a kubelet's or container runtime's message about pulling means, in lower case.
+fn verdict(message: &str) -> Option<Fault> {
+    if any(
+        message,
+        &["no such host", "server misbehaving", "temporary failure in name resolution", "name or service not known"],
+    ) {
+        Some(Fault::RegistryUnresolvable)
+    } else if any(
+        message,
+        &[
+            "401 unauthorized",
+            "403 forbidden",
+            "pull access denied",
+            "authorization failed",
+            "insufficient_scope",
+            "no basic auth credentials",
+            "authentication required",
+            "unauthorized:",
+            "access to the resource is denied",
+            "denied: ",
+        ],
+    ) {
+        Some(Fault::ImagePullDenied)
+    } else if any(
+        message,
+        &[
+            "not found",
+            "manifest unknown",
+            "manifest for",
+            "invalid reference format",
+            "invalidimagename",
+            "couldn't parse image",
+            "name unknown",
+        ],
+    ) {
+        Some(Fault::ImageNotFound)
+    } else {
+        None
+    }
+}
+
+/// A pull secret the pod names and that is not there.
+fn missing_pull_secret(snapshot: &Snapshot, pod: &Pod, messages: &[String]) -> Option<String> {
+    let said = messages.iter().find_map(|message| {
+        let names = message.split("image pull secrets (").nth(1)?.split(')').next()?;
+        names.split(',').map(str::trim).find(|name| !name.is_empty()).map(str::to_owned)
+    });
+    let template =
+        snapshot.workload_of(pod).map(|workload| workload.template.pull_secrets.as_slice()).unwrap_or_default();
+    let mut declared = pod.spec.pull_secrets.iter().chain(template);
+    said.or_else(|| declared.find(|name| snapshot.exists("Secret", &pod.meta.namespace, name) == Some(false)).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::snapshot::Snapshot;
+    use crate::kubernetes::testing::{describe, get, top};
+
+    const POD: &str = "Name: till-7d9f-abcde\nNamespace: shop\nControlled By: ReplicaSet/till-7d9f\nStatus: Pending\nNode: n1/10.0.0.1\nContainers:\n  main:\n    Image: reg.example/till:9\n    State: Waiting\n      Reason: ImagePullBackOff\n    Ready: False\nEvents:\n  Type     Reason  Age  From     Message\n  ----     ------  ---  ----     -------\n  Warning  Failed  9s   kubelet  ";
+
+    fn fault(message: &str) -> Fault {
+        let reads = [
+            describe("pod", &format!("{POD}{message}\n")),
+            get("secrets", "NAME    TYPE     DATA   AGE\nother   Opaque   1      3d\n"),
+        ];
+        let finding = top(&Snapshot::new(&reads));
+        assert_eq!(finding.subject.to_string(), "service/shop/till");
+        finding.fault.unwrap()
+    }
+
+    #[test]
+    fn the_registrys_answer_tells_the_causes_apart() {
+        let pull = "Failed to pull image \"reg.example/till:9\": ";
+        assert_eq!(
+            fault(&format!("{pull}rpc error: code = NotFound desc = reg.example/till:9: not found")),
+            Fault::ImageNotFound
+        );
+        assert_eq!(
+            fault(&format!("{pull}dial tcp: lookup reg.example on 10.0.0.2:53: no such host")),
+            Fault::RegistryUnresolvable
+        );
+        assert_eq!(
+            fault(&format!("{pull}failed to authorize: unexpected status: 401 Unauthorized")),
+            Fault::ImagePullDenied
+        );
+        assert_eq!(
+            fault(
+                "Unable to retrieve some image pull secrets (reg-login); attempting to pull the image may not succeed."
+            ),
+            Fault::MissingImagePullSecret
+        );
+    }
+}
