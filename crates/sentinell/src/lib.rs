@@ -1,4 +1,5 @@
 //! The hall of Sentinell: everything meets here, nothing is decided here.
 
 pub mod config;
+pub mod report;
 pub mod telemetry;
