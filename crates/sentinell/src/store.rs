@@ -1,0 +1,150 @@
+//! What is kept: signals, journals, wake-ups and everything that people register, in one database.
+//!
+//! The API and the worker meet here and nowhere else. An answer to a write only ever comes after its commit; reads use
+//! connections of their own and see whole commits.
+
+mod access;
+mod chain;
+mod commands;
+mod counters;
+mod db;
+mod error;
+mod idempotency;
+mod incidents;
+mod intake;
+mod journal;
+mod observations;
+mod policies;
+mod queue;
+mod registry;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{NewToken, Session, Token};
+pub use chain::ChainReport;
+pub use commands::CommandError;
+pub use counters::{Counters, DaySpent};
+pub use db::Db;
+pub use error::{Result, StoreError};
+pub use idempotency::{Reserved, StoredAnswer};
+pub use incidents::{AlertRow, Filter};
+pub use intake::{Accept, Receipt};
+pub use journal::Stored;
+pub use observations::KeptObservation;
+pub use policies::PolicyVersion;
+pub use queue::{Lease, WorkerSeen};
+pub use registry::{LogSource, Repo, SlackChannel};
+
+use db::{Target, db};
+use sentinell_core::time::Timestamp;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use writer::Writer;
+
+/// Numbers of a store; the defaults fit one machine.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections that read.
+    pub readers: u32,
+    /// Commands that may wait for the writer; more are answered [`StoreError::Busy`].
+    pub queue: usize,
+    /// Commands that may share one commit.
+    pub group: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: 6, queue: 4096, group: 512 }
+    }
+}
+
+/// The store. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    writer: Writer,
+    newest: watch::Receiver<u64>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("db", &self.db).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database that `url` names (`sqlite://path`), makes it if it is missing and brings its tables up to
+    /// date. Several processes may open the same file.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if it cannot be opened or migrated.
+    pub async fn open(url: &str, options: Options) -> Result<Self> {
+        let target = Target::parse(url)?;
+        target.prepare().await?;
+        let conn = target.writer().await?;
+        let db = target.readers(options.readers).await?;
+        let (committed, newest) = watch::channel(0);
+        let (writer, task) = Writer::start(target, conn, options.queue, options.group, committed.clone());
+        let store = Self { db, writer, newest, task: Arc::new(Mutex::new(Some(task))) };
+        let position = store.last_position().await?;
+        committed.send_modify(|known| *known = position.max(*known));
+        Ok(store)
+    }
+
+    /// Learns the newest committed position of this process. What other processes append is found by polling
+    /// [`Store::last_position`].
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.newest.clone()
+    }
+
+    /// Proves that the database can be read and written now.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub async fn check(&self, now: Timestamp) -> Result<()> {
+        self.last_position().await?;
+        self.heartbeat("readiness", now).await
+    }
+
+    /// Writes waiting for the next commit, and how many may.
+    pub fn pressure(&self) -> usize {
+        self.writer.waiting()
+    }
+
+    /// Commits what is queued, then closes this process's connections. Every clone becomes useless.
+    pub async fn close(&self) {
+        self.writer.stop();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+        db!(self.db, pool => pool.close().await);
+    }
+}
+
+/// A count or a number of milliseconds as databases keep it.
+fn to_db(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The same, read back.
+fn from_db(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The word that serde writes for a plain enum (`self_recovered`).
+fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// Reads such a word back.
+fn read_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T> {
+    Ok(serde_json::from_value(serde_json::Value::String(word.to_owned()))?)
+}

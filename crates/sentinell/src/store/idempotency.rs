@@ -1,0 +1,110 @@
+//! Answers to requests that carried an `Idempotency-Key`: the same key of the same principal is answered once.
+
+use super::Store;
+use super::error::Result;
+use sentinell_core::time::Timestamp;
+
+/// How long a request may take before its key is free again (its process died), milliseconds.
+const ABANDONED: i64 = 60_000;
+/// How long answers are kept, milliseconds: a day.
+const KEPT: i64 = 24 * 60 * 60 * 1000;
+
+/// An answer that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// What is known about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// Nobody used it: it is yours now; call [`Store::finish_request`] or [`Store::abandon_request`].
+    Yours,
+    /// The first request with it is still being answered (409 with `Retry-After`).
+    Running,
+    /// The same request was answered so.
+    Answered(StoredAnswer),
+    /// Another request used this key (422).
+    OtherRequest,
+}
+
+impl Store {
+    /// Reserves a key for a request; `request_hash` is SHA-256 over method, path and body in lower-case hex.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn reserve_request(
+        &self,
+        principal: &str,
+        key: &str,
+        request_hash: &str,
+        now: Timestamp,
+    ) -> Result<Reserved> {
+        let (principal, key, request_hash) = (principal.to_owned(), key.to_owned(), request_hash.to_owned());
+        let tidy = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 \
+                    AND (begun_at <= $3 OR (status IS NULL AND begun_at <= $4))";
+        let known = "SELECT request_hash, status, body FROM idempotency WHERE principal = $1 AND key = $2";
+        let sql = "INSERT INTO idempotency (principal, key, request_hash, begun_at) VALUES ($1, $2, $3, $4)";
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    let old = sqlx::query(tidy).bind(&principal).bind(&key);
+                    old.bind(now.0 - KEPT).bind(now.0 - ABANDONED).execute(&mut *conn).await?;
+                    let found = sqlx::query_as(known).bind(&principal).bind(&key).fetch_optional(&mut *conn).await?;
+                    let found: Option<(String, Option<i64>, Option<String>)> = found;
+                    Ok(match found {
+                        Some((hash, _, _)) if hash != request_hash => Reserved::OtherRequest,
+                        Some((_, Some(status), body)) => Reserved::Answered(StoredAnswer {
+                            status: u16::try_from(status).unwrap_or(500),
+                            body: body.unwrap_or_default(),
+                        }),
+                        Some((_, None, _)) => Reserved::Running,
+                        None => {
+                            let insert = sqlx::query(sql).bind(principal).bind(key);
+                            insert.bind(request_hash).bind(now.0).execute(conn).await?;
+                            Reserved::Yours
+                        }
+                    })
+                })
+            })
+            .await
+    }
+
+    /// Keeps the answer for a day.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn finish_request(&self, principal: &str, key: &str, answer: StoredAnswer) -> Result<()> {
+        let (principal, key) = (principal.to_owned(), key.to_owned());
+        let sql = "UPDATE idempotency SET status = $1, body = $2 WHERE principal = $3 AND key = $4";
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    let update = sqlx::query(sql).bind(i64::from(answer.status)).bind(answer.body);
+                    update.bind(principal).bind(key).execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Frees a key whose request changed nothing (a 4xx or 5xx), so that it can be tried again.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn abandon_request(&self, principal: &str, key: &str) -> Result<()> {
+        let (principal, key) = (principal.to_owned(), key.to_owned());
+        let sql = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 AND status IS NULL";
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    sqlx::query(sql).bind(principal).bind(key).execute(conn).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,286 @@
+//! Incidents as lists show them: one row each, kept by the transaction that grows the journal.
+
+use super::db::{Conn, db};
+use super::error::{Result, StoreError};
+use super::{Store, from_db, read_word, to_db, word};
+use sentinell_core::ids::{Fingerprint, IncidentId};
+use sentinell_core::incident::Incident;
+use sentinell_core::investigation::{Investigation, Phase};
+use sentinell_core::signal::{Severity, Signal};
+use sentinell_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::QueryBuilder;
+
+/// The most that one page holds.
+const PAGE: u32 = 1000;
+/// How much of an incident's text can be searched, in characters.
+const SEARCHED: usize = 4000;
+/// The longest text that is searched for, in characters.
+const NEEDLE: usize = 200;
+
+/// Which incidents to list; nothing set: all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// queued, processing or resolved.
+    pub status: Option<String>,
+    /// The contract's word.
+    pub phase: Option<String>,
+    /// How bad.
+    pub severity: Option<Severity>,
+    /// Of one registered repository.
+    pub repo_id: Option<String>,
+    /// Words that title, text or labels contain, in any case.
+    pub q: Option<String>,
+    /// Opened then or later.
+    pub since: Option<Timestamp>,
+    /// Opened before then.
+    pub until: Option<Timestamp>,
+}
+
+/// One alert and how often it came.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AlertRow {
+    /// Which one.
+    pub fingerprint: Fingerprint,
+    /// Whether its sender still says that it is happening.
+    pub firing: bool,
+    /// The gravest seen.
+    pub severity: Severity,
+    /// Signals since its incident opened.
+    pub count: u64,
+    /// When the first of them came.
+    pub first_seen: Timestamp,
+    /// When the newest of them came.
+    pub last_seen: Timestamp,
+}
+
+impl Store {
+    /// One incident.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>> {
+        let sql = "SELECT view FROM incidents WHERE id = $1";
+        let view: Option<String> = db!(self.db, pool => {
+            sqlx::query_scalar(sql).bind(id.as_str()).fetch_optional(pool).await?
+        });
+        Ok(view.map(|view| serde_json::from_str(&view)).transpose()?)
+    }
+
+    /// At most `limit` (1 to 1,000) incidents, newest first, after `cursor`; and the cursor of the next page, if there is
+    /// one.
+    ///
+    /// # Errors
+    /// [`StoreError::BadCursor`] for a cursor that was not given out here.
+    pub async fn incidents(
+        &self,
+        filter: Filter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Incident>, Option<String>)> {
+        let after = cursor.map(Cursor::parse).transpose()?;
+        let limit = limit.clamp(1, PAGE);
+        let mut rows: Vec<(i64, String, String)> = db!(self.db, pool => {
+            let mut query = QueryBuilder::new("SELECT created_at, id, view FROM incidents WHERE 1 = 1");
+            let equal = [
+                (" AND status = ", &filter.status),
+                (" AND phase = ", &filter.phase),
+                (" AND severity = ", &filter.severity.map(|severity| word(&severity))),
+                (" AND repo_id = ", &filter.repo_id),
+            ];
+            for (column, value) in equal {
+                if let Some(value) = value {
+                    query.push(column).push_bind(value.clone());
+                }
+            }
+            if let Some(since) = filter.since {
+                query.push(" AND created_at >= ").push_bind(since.0);
+            }
+            if let Some(until) = filter.until {
+                query.push(" AND created_at < ").push_bind(until.0);
+            }
+            if let Some(words) = &filter.q {
+                query.push(" AND haystack LIKE ").push_bind(pattern(words)).push(" ESCAPE '!'");
+            }
+            if let Some(Cursor { created_at, id }) = after {
+                query.push(" AND (created_at, id) < (").push_bind(created_at).push(", ").push_bind(id).push(")");
+            }
+            query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(i64::from(limit) + 1);
+            query.build_query_as().fetch_all(pool).await?
+        });
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| more).map(|(created_at, id, _)| Cursor::write(*created_at, id));
+        let read = |(_, _, view): (i64, String, String)| Ok(serde_json::from_str(&view)?);
+        Ok((rows.into_iter().map(read).collect::<Result<_>>()?, next))
+    }
+
+    /// The alerts whose newest incident this is.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn alerts_of(&self, incident: &IncidentId) -> Result<Vec<AlertRow>> {
+        let sql = "SELECT fingerprint, firing, severity, count, first_seen, last_seen FROM alerts \
+                   WHERE incident = $1 ORDER BY first_seen, fingerprint LIMIT 1000";
+        let rows: Vec<(String, bool, String, i64, i64, i64)> = db!(self.db, pool => {
+            sqlx::query_as(sql).bind(incident.as_str()).fetch_all(pool).await?
+        });
+        let read =
+            |(fingerprint, firing, severity, count, first_seen, last_seen): (String, bool, String, i64, i64, i64)| {
+                Ok(AlertRow {
+                    fingerprint: Fingerprint(fingerprint),
+                    firing,
+                    severity: read_word(&severity)?,
+                    count: from_db(count),
+                    first_seen: Timestamp(first_seen),
+                    last_seen: Timestamp(last_seen),
+                })
+            };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The first `limit` signals of an incident, in the order they came.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn signals_of(&self, incident: &IncidentId, limit: u32) -> Result<Vec<Signal>> {
+        let sql = "SELECT body FROM signals WHERE incident = $1 ORDER BY n LIMIT $2";
+        let rows: Vec<String> = db!(self.db, pool => {
+            sqlx::query_scalar(sql).bind(incident.as_str()).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.iter().map(|body| Ok(serde_json::from_str(body)?)).collect()
+    }
+}
+
+/// A place in the list, newest first: opaque to clients, checked when it comes back.
+struct Cursor {
+    created_at: i64,
+    id: String,
+}
+
+impl Cursor {
+    fn write(created_at: i64, id: &str) -> String {
+        super::chain::hex(format!("1:{created_at}:{id}").as_bytes())
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let parse = || {
+            if text.len() > 1024 || text.len() % 2 == 1 || !text.is_ascii() {
+                return None;
+            }
+            let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+            let bytes: Vec<u8> = (0..text.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+            let text = String::from_utf8(bytes).ok()?;
+            let (created_at, id) = text.strip_prefix("1:")?.split_once(':')?;
+            Some(Self { created_at: created_at.parse().ok()?, id: id.to_owned() })
+        };
+        parse().ok_or(StoreError::BadCursor)
+    }
+}
+
+/// A LIKE pattern that finds `words` literally.
+fn pattern(words: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in words.to_lowercase().chars().take(NEEDLE) {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern + "%"
+}
+
+fn haystack(signal: &Signal) -> String {
+    let labels = signal.labels.values().map(String::as_str);
+    let words = [signal.title.as_str(), signal.text.as_str()].into_iter().chain(labels);
+    let text: String = words.flat_map(|word| word.chars().chain(std::iter::once('\n'))).take(SEARCHED).collect();
+    text.to_lowercase().replace('\0', " ")
+}
+
+/// Columns of the row that change as the journal grows.
+struct Changing {
+    status: &'static str,
+    phase: &'static str,
+    severity: String,
+    resolution: Option<String>,
+    first_hypothesis_at: Option<i64>,
+    deed_open: bool,
+    view: String,
+}
+
+impl Changing {
+    fn of(case: &Investigation, fingerprint: &Fingerprint) -> Result<(Self, Incident)> {
+        let incident = Incident::of(case, fingerprint.clone());
+        let changing = Self {
+            status: case.phase.status(),
+            phase: case.phase.word(),
+            severity: word(&incident.severity),
+            resolution: incident.resolution.as_ref().map(word),
+            first_hypothesis_at: case.first_hypothesis_at.map(|at| at.0),
+            deed_open: matches!(case.phase, Phase::Acting { .. } | Phase::InDoubt { .. }),
+            view: serde_json::to_string(&incident)?,
+        };
+        Ok((changing, incident))
+    }
+}
+
+/// Writes the row of a new incident and answers what it shows.
+pub(super) async fn insert(
+    conn: &mut Conn,
+    case: &Investigation,
+    fingerprint: &Fingerprint,
+    head: &str,
+) -> Result<Incident> {
+    let (row, incident) = Changing::of(case, fingerprint)?;
+    let sql = "INSERT INTO incidents (id, created_at, updated_at, signal_type, status, phase, severity, resolution, \
+               repo_id, fingerprint, seq, head, first_hypothesis_at, deed_open, haystack, view) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    sqlx::query(sql)
+        .bind(case.id.as_str())
+        .bind(case.opened_at.0)
+        .bind(case.updated_at.0)
+        .bind(word(&case.signal.signal_type))
+        .bind(row.status)
+        .bind(row.phase)
+        .bind(row.severity)
+        .bind(row.resolution)
+        .bind(&case.signal.repo_id)
+        .bind(fingerprint.as_str())
+        .bind(to_db(case.seq))
+        .bind(head)
+        .bind(row.first_hypothesis_at)
+        .bind(row.deed_open)
+        .bind(haystack(&case.signal))
+        .bind(row.view)
+        .execute(conn)
+        .await?;
+    Ok(incident)
+}
+
+/// Brings the row of a grown journal up to date and answers what it shows.
+pub(super) async fn update(
+    conn: &mut Conn,
+    case: &Investigation,
+    fingerprint: &Fingerprint,
+    head: &str,
+) -> Result<Incident> {
+    let (row, incident) = Changing::of(case, fingerprint)?;
+    let sql = "UPDATE incidents SET updated_at = $1, status = $2, phase = $3, severity = $4, resolution = $5, \
+               seq = $6, head = $7, first_hypothesis_at = $8, deed_open = $9, view = $10 WHERE id = $11";
+    sqlx::query(sql)
+        .bind(case.updated_at.0)
+        .bind(row.status)
+        .bind(row.phase)
+        .bind(row.severity)
+        .bind(row.resolution)
+        .bind(to_db(case.seq))
+        .bind(head)
+        .bind(row.first_hypothesis_at)
+        .bind(row.deed_open)
+        .bind(row.view)
+        .bind(case.id.as_str())
+        .execute(conn)
+        .await?;
+    Ok(incident)
+}

@@ -1,0 +1,217 @@
+//! Taking a signal in: signal, triage, incident, journal entry and wake-up are one transaction, and the answer comes
+//! after its commit.
+
+use super::chain::hex;
+use super::db::Conn;
+use super::error::Result;
+use super::journal::{self, Draft, Head};
+use super::{Store, incidents, queue, read_word, word};
+use sentinell_core::ids::{Fingerprint, IncidentId};
+use sentinell_core::incident::Incident;
+use sentinell_core::investigation::{Event, Input, Investigation};
+use sentinell_core::policy::{Budget, Policy};
+use sentinell_core::signal::{Severity, Signal, SignalState};
+use sentinell_core::time::Timestamp;
+use sentinell_core::triage::{KnownAlert, Triage, triage};
+use serde::{Deserialize, Serialize};
+
+/// A signal on its way in: authenticated, bounded and redacted.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// The signal.
+    pub signal: Signal,
+    /// What makes it the same alert when it comes again.
+    pub fingerprint: Fingerprint,
+    /// SHA-256 of the bytes as they came in.
+    pub raw_sha256: [u8; 32],
+    /// What a new incident may spend.
+    pub budget: Budget,
+    /// The id of the incident, should it open one.
+    pub new_incident: IncidentId,
+}
+
+/// What became of a signal; it is on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The incident it opened or belongs to, as it stood then; none if it was over before it began.
+    pub incident: Option<Incident>,
+    /// Where it was put.
+    pub triage: Triage,
+    /// Whether this delivery had been taken before; then all of the above is what the first one was answered.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+impl Store {
+    /// Takes a signal in. The same `(source, delivery_id)` again changes nothing and answers as the first time.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`](super::StoreError::Busy) if too many are waiting,
+    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) if the disk does not take it: nothing was kept.
+    pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
+        let body = serde_json::to_string(&accept.signal)?;
+        self.writer.try_write(move |conn| Box::pin(take_in(conn, accept, body))).await
+    }
+}
+
+async fn take_in(conn: &mut Conn, accept: Accept, body: String) -> Result<Receipt> {
+    if let Some(first) = earlier(conn, &accept.signal).await? {
+        return Ok(first);
+    }
+    let found = known(conn, &accept.fingerprint).await?;
+    let triage = triage(&accept.signal, found.as_ref().map(|found| &found.alert));
+    let incident = match &triage {
+        Triage::Ignore => None,
+        Triage::Open => Some(open(conn, &accept).await?),
+        Triage::Repeat { .. } => found.as_ref().map(|found| serde_json::from_str(&found.view)).transpose()?,
+        Triage::Join { incident, why } => Some(tell(conn, incident, &accept, Said::Joined(why)).await?),
+        Triage::Reopen { incident } => Some(tell(conn, incident, &accept, Said::Returned).await?),
+        Triage::Resolve { incident } => Some(tell(conn, incident, &accept, Said::Over).await?),
+    };
+    if let Some(incident) = &incident {
+        count(conn, &accept, incident, found.as_ref(), matches!(triage, Triage::Open)).await?;
+    }
+    let receipt = Receipt { incident, triage, duplicate: false };
+    keep(conn, &accept, &receipt, body).await?;
+    Ok(receipt)
+}
+
+/// What the same delivery was answered before.
+async fn earlier(conn: &mut Conn, signal: &Signal) -> Result<Option<Receipt>> {
+    let Some(delivery) = &signal.delivery_id else { return Ok(None) };
+    let sql = "SELECT answer FROM signals WHERE source = $1 AND delivery_id = $2";
+    let answer: Option<String> =
+        sqlx::query_scalar(sql).bind(&signal.source).bind(delivery).fetch_optional(conn).await?;
+    let Some(answer) = answer else { return Ok(None) };
+    let first: Receipt = serde_json::from_str(&answer)?;
+    Ok(Some(Receipt { duplicate: true, ..first }))
+}
+
+struct Found {
+    alert: KnownAlert,
+    view: String,
+}
+
+async fn known(conn: &mut Conn, fingerprint: &Fingerprint) -> Result<Option<Found>> {
+    let sql = "SELECT a.incident, a.firing, a.severity, i.status, i.resolution, i.updated_at, i.view \
+               FROM alerts a JOIN incidents i ON i.id = a.incident WHERE a.fingerprint = $1";
+    let row: Option<(String, bool, String, String, Option<String>, i64, String)> =
+        sqlx::query_as(sql).bind(fingerprint.as_str()).fetch_optional(conn).await?;
+    let Some((incident, firing, severity, status, resolution, updated_at, view)) = row else { return Ok(None) };
+    let alert = KnownAlert {
+        incident: IncidentId(incident),
+        over: status == "resolved",
+        self_recovered: resolution.as_deref() == Some("self_recovered"),
+        updated_at: Timestamp(updated_at),
+        severity: read_word(&severity)?,
+        firing,
+    };
+    Ok(Some(Found { alert, view }))
+}
+
+async fn open(conn: &mut Conn, accept: &Accept) -> Result<Incident> {
+    let Accept { signal, fingerprint, budget, new_incident: id, .. } = accept;
+    let at = signal.received_at;
+    let event = Event::Opened { signal: Box::new(signal.clone()), fingerprint: fingerprint.clone(), budget: *budget };
+    let case = Investigation::open(id.clone(), at, &event)?;
+    let draft = Draft::new(id, 1, at, event)?;
+    let incident = incidents::insert(conn, &case, fingerprint, &draft.hash_after("")).await?;
+    journal::write_entries(conn, id, "", std::slice::from_ref(&draft)).await?;
+    queue::set(conn, id, case.wake_at(at), at).await?;
+    Ok(incident)
+}
+
+/// What a signal tells an investigation that is already there.
+enum Said<'a> {
+    Joined(&'a str),
+    Returned,
+    Over,
+}
+
+async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said<'_>) -> Result<Incident> {
+    let (signal, fingerprint) = (Box::new(accept.signal.clone()), accept.fingerprint.clone());
+    let at = accept.signal.received_at;
+    let input = match said {
+        Said::Joined(why) => Input::AlertJoined { signal, fingerprint, why: why.to_owned() },
+        Said::Returned => Input::AlertReturned { signal, fingerprint },
+        Said::Over => Input::AlertResolved { fingerprint },
+    };
+    let case = journal::load_in(conn, id).await?;
+    let head = Head::read(conn, id).await?;
+    // No input of a sender is judged by the policy.
+    let events = case.interpret(input, &Policy::default(), at);
+    if events.is_empty() {
+        return Ok(Incident::of(&case, head.fingerprint));
+    }
+    let (after, drafts) = journal::draft(&case, events, at)?;
+    journal::grow(conn, &head, case.seq, &after, &drafts).await?;
+    Ok(Incident::of(&after, head.fingerprint))
+}
+
+/// Counts the signal on its alert.
+async fn count(
+    conn: &mut Conn,
+    accept: &Accept,
+    incident: &Incident,
+    found: Option<&Found>,
+    fresh: bool,
+) -> Result<()> {
+    let (signal, at) = (&accept.signal, accept.signal.received_at.0);
+    let firing = signal.state == SignalState::Firing;
+    let gravest: Severity = match found {
+        Some(found) if !fresh => found.alert.severity.max(signal.severity),
+        _ => signal.severity,
+    };
+    if !fresh {
+        let sql = "UPDATE alerts SET firing = $1, severity = $2, count = count + 1, last_seen = $3 \
+                   WHERE fingerprint = $4";
+        let query = sqlx::query(sql).bind(firing).bind(word(&gravest)).bind(at).bind(accept.fingerprint.as_str());
+        query.execute(conn).await?;
+        return Ok(());
+    }
+    let sql = "INSERT INTO alerts (fingerprint, incident, firing, severity, count, first_seen, last_seen) \
+               VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT (fingerprint) DO UPDATE SET \
+               incident = excluded.incident, firing = excluded.firing, severity = excluded.severity, count = 1, \
+               first_seen = excluded.first_seen, last_seen = excluded.last_seen";
+    sqlx::query(sql)
+        .bind(accept.fingerprint.as_str())
+        .bind(incident.id.as_str())
+        .bind(firing)
+        .bind(word(&gravest))
+        .bind(at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn keep(conn: &mut Conn, accept: &Accept, receipt: &Receipt, body: String) -> Result<()> {
+    let signal = &accept.signal;
+    let answer = signal.delivery_id.as_ref().map(|_| serde_json::to_string(receipt)).transpose()?;
+    let sql = "INSERT INTO signals (id, source, delivery_id, fingerprint, incident, decision, raw_sha256, received_at, \
+               body, answer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    sqlx::query(sql)
+        .bind(signal.id.as_str())
+        .bind(&signal.source)
+        .bind(&signal.delivery_id)
+        .bind(accept.fingerprint.as_str())
+        .bind(receipt.incident.as_ref().map(|incident| incident.id.as_str()))
+        .bind(decision(&receipt.triage))
+        .bind(hex(&accept.raw_sha256))
+        .bind(signal.received_at.0)
+        .bind(body)
+        .bind(answer)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+fn decision(triage: &Triage) -> &'static str {
+    match triage {
+        Triage::Open => "open",
+        Triage::Repeat { .. } => "repeat",
+        Triage::Join { .. } => "join",
+        Triage::Reopen { .. } => "reopen",
+        Triage::Resolve { .. } => "resolve",
+        Triage::Ignore => "ignore",
+    }
+}

@@ -1,0 +1,259 @@
+//! Journals: appended to with an expected place, read in order, folded into investigations.
+
+use super::chain;
+use super::db::{Conn, db};
+use super::error::{Result, StoreError};
+use super::incidents;
+use super::queue::{self, Lease};
+use super::{Store, from_db, to_db, word};
+use chrono::DateTime;
+use sentinell_core::ids::{Fingerprint, IncidentId};
+use sentinell_core::investigation::{Entry, Event, Investigation};
+use sentinell_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An entry in its place among all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Over all journals, in commit order, from 1 without gaps: what streams resume by.
+    pub position: u64,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Its link of the incident's hash chain.
+    pub hash: String,
+}
+
+/// An event made ready for the journal outside the writer.
+pub(super) struct Draft {
+    pub(super) seq: u64,
+    pub(super) at: Timestamp,
+    pub(super) event: Event,
+    json: String,
+    canonical: Vec<u8>,
+}
+
+impl Draft {
+    pub(super) fn new(incident: &IncidentId, seq: u64, at: Timestamp, event: Event) -> Result<Self> {
+        let json = serde_json::to_string(&event)?;
+        let canonical = chain::canonical(incident, seq, at, &event)?;
+        Ok(Self { seq, at, event, json, canonical })
+    }
+
+    /// The hash of this entry, had it `previous` before it.
+    pub(super) fn hash_after(&self, previous: &str) -> String {
+        chain::link(previous, &self.canonical)
+    }
+}
+
+/// Folds `events` on a copy: the state after, and the entries to append.
+pub(super) fn draft(case: &Investigation, events: Vec<Event>, at: Timestamp) -> Result<(Investigation, Vec<Draft>)> {
+    let mut after = case.clone();
+    let mut drafts = Vec::with_capacity(events.len());
+    for event in events {
+        after.fold(at, &event)?;
+        drafts.push(Draft::new(&case.id, after.seq, at, event)?);
+    }
+    Ok((after, drafts))
+}
+
+type Row = (i64, String, i64, i64, String, String);
+
+fn stored((position, incident, seq, at, event, hash): Row) -> Result<Stored> {
+    let unreadable = |error| StoreError::Defect(format!("entry {position} of the journal: {error}"));
+    let event = serde_json::from_str(&event).map_err(unreadable)?;
+    let entry = Entry { incident: IncidentId(incident), seq: from_db(seq), at: Timestamp(at), event };
+    Ok(Stored { position: from_db(position), entry, hash })
+}
+
+fn fold(rows: Vec<Row>) -> Result<Option<Investigation>> {
+    let entries = rows.into_iter().map(stored).collect::<Result<Vec<_>>>()?;
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Investigation::replay(entries.iter().map(|stored| &stored.entry))?))
+}
+
+const WHOLE: &str = "SELECT position, incident, seq, at, event, hash FROM entries WHERE incident = $1 ORDER BY seq";
+const OF_ONE: &str = "SELECT position, incident, seq, at, event, hash FROM entries \
+     WHERE incident = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+const AFTER: &str = "SELECT position, incident, seq, at, event, hash FROM entries \
+     WHERE position > $1 ORDER BY position LIMIT $2";
+const AFTER_OF_ONE: &str = "SELECT position, incident, seq, at, event, hash FROM entries \
+     WHERE incident = $1 AND position > $2 ORDER BY seq LIMIT $3";
+
+impl Store {
+    /// The investigation as its journal tells it; none if there is no such incident.
+    ///
+    /// # Errors
+    /// [`StoreError::Defect`] or [`StoreError::Illegal`] for a journal that cannot be folded.
+    pub async fn load(&self, incident: &IncidentId) -> Result<Option<Investigation>> {
+        fold(db!(self.db, pool => sqlx::query_as(WHOLE).bind(incident.as_str()).fetch_all(pool).await?))
+    }
+
+    /// At most `limit` entries of one journal after `after_seq`, in order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn journal(&self, incident: &IncidentId, after_seq: u64, limit: u32) -> Result<Vec<Stored>> {
+        let rows: Vec<Row> = db!(self.db, pool => {
+            sqlx::query_as(OF_ONE).bind(incident.as_str()).bind(to_db(after_seq)).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        rows.into_iter().map(stored).collect()
+    }
+
+    /// At most `limit` entries of all journals (or of one) after `position`, in order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn entries_after(&self, position: u64, incident: Option<&IncidentId>, limit: u32) -> Result<Vec<Stored>> {
+        let after = to_db(position);
+        let rows: Vec<Row> = match incident {
+            None => {
+                db!(self.db, pool => sqlx::query_as(AFTER).bind(after).bind(i64::from(limit)).fetch_all(pool).await?)
+            }
+            Some(id) => db!(self.db, pool => {
+                sqlx::query_as(AFTER_OF_ONE).bind(id.as_str()).bind(after).bind(i64::from(limit)).fetch_all(pool).await?
+            }),
+        };
+        rows.into_iter().map(stored).collect()
+    }
+
+    /// The newest position, of whatever process; 0 before the first entry.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn last_position(&self) -> Result<u64> {
+        let sql = "SELECT COALESCE(MAX(position), 0) FROM entries";
+        let position: i64 = db!(self.db, pool => sqlx::query_scalar(sql).fetch_one(pool).await?);
+        Ok(from_db(position))
+    }
+
+    /// Appends `events` to the journal of `case`, the state they were decided on, and answers the state after them. The
+    /// incident's row and its wake-up change in the same transaction; a held lease stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`] if an event does not fit; [`StoreError::Conflict`] if the journal has grown since;
+    /// [`StoreError::LeaseLost`] if `lease` is given and somebody else holds the incident now.
+    pub async fn append(
+        &self,
+        case: &Investigation,
+        events: Vec<Event>,
+        at: Timestamp,
+        lease: Option<&Lease>,
+    ) -> Result<Investigation> {
+        if events.is_empty() {
+            return Ok(case.clone());
+        }
+        let (after, drafts) = draft(case, events, at)?;
+        let (expected, token) = (case.seq, lease.map(|lease| lease.token.clone()));
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    let row = Head::read(conn, &after.id).await?;
+                    if token.is_some() && row.token != token {
+                        return Err(StoreError::LeaseLost);
+                    }
+                    grow(conn, &row, expected, &after, &drafts).await?;
+                    Ok(after)
+                })
+            })
+            .await
+    }
+}
+
+/// Where a journal ends, as the incident's row knows it.
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) hash: String,
+    pub(super) fingerprint: Fingerprint,
+    /// Of the claim that holds the incident.
+    token: Option<String>,
+}
+
+impl Head {
+    pub(super) async fn read(conn: &mut Conn, incident: &IncidentId) -> Result<Self> {
+        let sql = "SELECT i.seq, i.head, i.fingerprint, w.token FROM incidents i \
+                   LEFT JOIN wakeups w ON w.incident = i.id WHERE i.id = $1";
+        let row: Option<(i64, String, String, Option<String>)> =
+            sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(conn).await?;
+        let (seq, hash, fingerprint, token) =
+            row.ok_or_else(|| StoreError::NotFound(format!("incident {incident}")))?;
+        Ok(Self { seq: from_db(seq), hash, fingerprint: Fingerprint(fingerprint), token })
+    }
+}
+
+/// Appends inside the writer: entries, the incident's row, its wake-up, what was spent.
+pub(super) async fn grow(
+    conn: &mut Conn,
+    head: &Head,
+    expected: u64,
+    after: &Investigation,
+    drafts: &[Draft],
+) -> Result<()> {
+    if head.seq != expected {
+        let (id, seq) = (&after.id, head.seq);
+        return Err(StoreError::Conflict(format!("the journal of {id} has {seq} entries, not {expected}")));
+    }
+    let newest = write_entries(conn, &after.id, &head.hash, drafts).await?;
+    incidents::update(conn, after, &head.fingerprint, &newest).await?;
+    let at = drafts.last().map_or(after.updated_at, |draft| draft.at);
+    queue::set(conn, &after.id, after.wake_at(at), at).await
+}
+
+/// Writes entries and answers the newest hash.
+pub(super) async fn write_entries(
+    conn: &mut Conn,
+    incident: &IncidentId,
+    previous: &str,
+    drafts: &[Draft],
+) -> Result<String> {
+    let sql = "INSERT INTO entries (position, incident, seq, at, node, type, event, hash) \
+               VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM entries), $1, $2, $3, $4, $5, $6, $7)";
+    let mut hash = previous.to_owned();
+    for draft in drafts {
+        hash = draft.hash_after(&hash);
+        sqlx::query(sql)
+            .bind(incident.as_str())
+            .bind(to_db(draft.seq))
+            .bind(draft.at.0)
+            .bind(word(&draft.event.node()))
+            .bind(tag(&draft.json))
+            .bind(&draft.json)
+            .bind(&hash)
+            .execute(&mut *conn)
+            .await?;
+        spend(conn, draft).await?;
+    }
+    Ok(hash)
+}
+
+/// The event's tag: serde writes it first.
+fn tag(json: &str) -> &str {
+    json.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("unknown")
+}
+
+async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
+    let Event::TurnTaken { by, usage } = &draft.event else { return Ok(()) };
+    let day = DateTime::from_timestamp_millis(draft.at.0).unwrap_or_default().format("%Y-%m-%d").to_string();
+    let sql = "INSERT INTO spending (day, reasoner, turns, input_tokens, output_tokens, micro_usd) \
+               VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT (day, reasoner) DO UPDATE SET \
+               turns = spending.turns + 1, input_tokens = spending.input_tokens + excluded.input_tokens, \
+               output_tokens = spending.output_tokens + excluded.output_tokens, \
+               micro_usd = spending.micro_usd + excluded.micro_usd";
+    sqlx::query(sql)
+        .bind(day)
+        .bind(by)
+        .bind(to_db(usage.input_tokens))
+        .bind(to_db(usage.output_tokens))
+        .bind(to_db(usage.micro_usd))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The investigation as the writer's own transaction sees it.
+pub(super) async fn load_in(conn: &mut Conn, incident: &IncidentId) -> Result<Investigation> {
+    let rows: Vec<Row> = sqlx::query_as(WHOLE).bind(incident.as_str()).fetch_all(conn).await?;
+    fold(rows)?.ok_or_else(|| StoreError::NotFound(format!("incident {incident}")))
+}

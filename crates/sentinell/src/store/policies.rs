@@ -1,0 +1,71 @@
+//! The house rules as numbered versions; the newest one holds.
+
+use super::db::db;
+use super::error::{Result, StoreError};
+use super::{Store, from_db};
+use sentinell_core::ids::Actor;
+use sentinell_core::policy::Policy;
+use sentinell_core::time::Timestamp;
+use serde::Serialize;
+
+/// One version of the policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PolicyVersion {
+    /// From 1 without gaps; 0 is the built-in default.
+    pub version: u64,
+    /// What it says.
+    pub policy: Policy,
+    /// Who set it.
+    pub by: Actor,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// The policy that holds now and its version; the default as version 0 if nobody set one.
+    ///
+    /// # Errors
+    /// If it cannot be read: judge nothing then.
+    pub async fn policy(&self) -> Result<(u64, Policy)> {
+        let newest = self.policies(1).await?.pop();
+        Ok(newest.map_or_else(|| (0, Policy::default()), |newest| (newest.version, newest.policy)))
+    }
+
+    /// The newest `limit` versions, newest first.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn policies(&self, limit: u32) -> Result<Vec<PolicyVersion>> {
+        let sql = "SELECT version, body, by_whom, why, at FROM policies ORDER BY version DESC LIMIT $1";
+        let rows: Vec<(i64, String, String, String, i64)> = db!(self.db, pool => {
+            sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(pool).await?
+        });
+        let read = |(version, body, by, why, at): (i64, String, String, String, i64)| {
+            let policy = serde_json::from_str(&body)
+                .map_err(|error| StoreError::Defect(format!("version {version} of the policy: {error}")))?;
+            Ok(PolicyVersion { version: from_db(version), policy, by: Actor(by), why, at: Timestamp(at) })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Makes `policy` the newest version and answers its number.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn set_policy(&self, policy: Policy, by: &Actor, why: &str, at: Timestamp) -> Result<u64> {
+        let (body, by, why) = (serde_json::to_string(&policy)?, by.0.clone(), why.to_owned());
+        let sql = "INSERT INTO policies (version, body, by_whom, why, at) \
+                   VALUES ((SELECT COALESCE(MAX(version), 0) + 1 FROM policies), $1, $2, $3, $4) RETURNING version";
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    let query = sqlx::query_scalar(sql).bind(body).bind(by).bind(why).bind(at.0);
+                    let version: i64 = query.fetch_one(conn).await?;
+                    Ok(from_db(version))
+                })
+            })
+            .await
+    }
+}

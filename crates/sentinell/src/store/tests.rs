@@ -1,0 +1,347 @@
+//! The store's promises, each on a real file.
+
+use super::*;
+use sentinell_core::alert::fingerprint;
+use sentinell_core::ids::Actor;
+use sentinell_core::investigation::{Command, Event, Investigation, Phase};
+use sentinell_core::policy::Budget;
+use sentinell_core::signal::{Severity, Signal, SignalState, SignalType};
+use sentinell_core::triage::Triage;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A database of its own, gone with the test.
+struct House {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl House {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder).await;
+        Self { folder, store }
+    }
+
+    /// Another set of connections to the same file, as another process has them.
+    async fn neighbour(&self) -> Store {
+        open(&self.folder).await
+    }
+
+    /// Does behind the store's back what no code of it does.
+    async fn tamper(&self, sql: &'static str) {
+        let target = Target::parse(&url(&self.folder)).unwrap();
+        let mut conn = target.writer().await.unwrap();
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+    }
+}
+
+fn url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", folder.path().join("house.db").display())
+}
+
+async fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open(&url(folder), Options::default()).await.unwrap()
+}
+
+fn firing(rule: &str, n: usize, at: i64) -> Accept {
+    let signal = Signal {
+        id: format!("s-{rule}-{n}-{at}").as_str().into(),
+        signal_type: SignalType::Alert,
+        source: "watcher".into(),
+        delivery_id: None,
+        state: SignalState::Firing,
+        severity: Severity::Medium,
+        title: format!("{rule} on lighthouse"),
+        text: "the lamp flickers".into(),
+        labels: BTreeMap::from([("service".into(), "lighthouse".into())]),
+        repo_id: None,
+        source_ref: None,
+        occurred_at: Timestamp(at),
+        received_at: Timestamp(at),
+        tags: vec!["sea".into()],
+        metadata: json!({ "big": 9_007_199_254_740_993_u64 }),
+    };
+    Accept {
+        signal,
+        fingerprint: fingerprint([rule]),
+        raw_sha256: [7; 32],
+        budget: Budget::default(),
+        new_incident: format!("i-{rule}-{n}-{at}").as_str().into(),
+    }
+}
+
+fn resolved(rule: &str, n: usize, at: i64) -> Accept {
+    let mut accept = firing(rule, n, at);
+    accept.signal.state = SignalState::Resolved;
+    accept
+}
+
+async fn opened(store: &Store, rule: &str, at: i64) -> Investigation {
+    let receipt = store.accept(firing(rule, 0, at)).await.unwrap();
+    store.load(&receipt.incident.unwrap().id).await.unwrap().unwrap()
+}
+
+fn note(text: &str) -> Event {
+    Event::NoteAdded { by: Actor("ann".into()), text: text.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_delivery_is_answered_as_the_first_time_and_changes_nothing() {
+    let house = House::new().await;
+    let delivery = |at| {
+        let mut accept = firing("lamp", 1, at);
+        accept.signal.delivery_id = Some("d-1".into());
+        accept
+    };
+    let first = house.store.accept(delivery(1000)).await.unwrap();
+    let case = house.store.load(&first.incident.clone().unwrap().id).await.unwrap().unwrap();
+    house.store.append(&case, vec![note("meanwhile")], Timestamp(1500), None).await.unwrap();
+
+    let again = house.neighbour().await.accept(delivery(2000)).await.unwrap();
+    assert_eq!(again, Receipt { duplicate: true, ..first.clone() });
+    assert_eq!(house.store.counters(Timestamp(3000)).await.unwrap().signals_total, 1);
+    assert_eq!(house.store.alerts_of(&case.id).await.unwrap()[0].count, 1);
+
+    let mut elsewhere = delivery(2000);
+    elsewhere.signal.source = "another watcher".into();
+    assert!(!house.store.accept(elsewhere).await.unwrap().duplicate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_is_one_incident_with_one_entry_and_shares_few_commits() {
+    let house = House::new().await;
+    let accepts = (0..400).map(|n| {
+        let store = house.store.clone();
+        async move { store.accept(firing("lamp", n, 1000 + n as i64)).await.unwrap() }
+    });
+    let receipts = futures::future::join_all(accepts).await;
+    let incidents: BTreeSet<_> = receipts.iter().map(|receipt| receipt.incident.clone().unwrap().id).collect();
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(receipts.iter().filter(|receipt| receipt.triage == Triage::Open).count(), 1);
+    let counters = house.store.counters(Timestamp(9000)).await.unwrap();
+    assert_eq!((counters.signals_total, counters.entries_total, counters.queue_depth), (400, 1, 1));
+    assert!(counters.commits < 40, "{} commits for {} commands", counters.commits, counters.commands);
+    assert_eq!(counters.commands, 400);
+    let alert = &house.store.alerts_of(incidents.first().unwrap()).await.unwrap()[0];
+    assert_eq!((alert.count, alert.firing), (400, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_gets_worse_goes_away_and_comes_back_in_its_own_incident() {
+    let house = House::new().await;
+    let id = opened(&house.store, "lamp", 1000).await.id;
+    let mut worse = firing("lamp", 1, 2000);
+    worse.signal.severity = Severity::Critical;
+    let receipt = house.store.accept(worse).await.unwrap();
+    assert!(matches!(receipt.triage, Triage::Join { .. }), "{:?}", receipt.triage);
+    assert_eq!(receipt.incident.unwrap().severity, Severity::Critical);
+
+    let receipt = house.store.accept(resolved("lamp", 2, 3000)).await.unwrap();
+    assert_eq!(receipt.incident.unwrap().phase, "resolved");
+    assert_eq!(house.store.next_due().await.unwrap(), None, "nothing is left to do");
+
+    let receipt = house.store.accept(firing("lamp", 3, 4000)).await.unwrap();
+    assert_eq!(receipt.triage, Triage::Reopen { incident: id.clone() });
+    assert_eq!(receipt.incident.unwrap().phase, "queued");
+    assert_eq!(house.store.next_due().await.unwrap(), Some(Timestamp(4000)));
+
+    house
+        .store
+        .command(&id, Command::Dismiss { by: "ann".into(), why: "a drill".into() }, Timestamp(5000))
+        .await
+        .unwrap();
+    let receipt = house.store.accept(firing("lamp", 4, 6000)).await.unwrap();
+    assert_eq!(receipt.triage, Triage::Open, "what a person closed is another matter");
+    assert_eq!(house.store.accept(resolved("fog", 0, 1)).await.unwrap().incident, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_appends_second_lets_go() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    let after = house.store.append(&case, vec![note("one"), note("two")], Timestamp(2000), None).await.unwrap();
+    assert_eq!(after.seq, 3);
+    let late = house.neighbour().await.append(&case, vec![note("three")], Timestamp(2000), None).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+    let unfit = Event::ActionFinished { action: "a1".into(), ok: true, output: String::new() };
+    let illegal = house.store.append(&after, vec![note("four"), unfit], Timestamp(2000), None).await;
+    assert!(matches!(illegal, Err(StoreError::Illegal(_))), "{illegal:?}");
+    assert_eq!(house.store.load(&case.id).await.unwrap(), Some(after));
+    let remark = Command::Note { by: "ann".into(), text: "x".into() };
+    let unknown = house.store.command(&"i-none".into(), remark, Timestamp(1)).await;
+    assert!(matches!(unknown, Err(CommandError::NotFound)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_have_no_gap_and_follow_the_commits_of_all_processes() {
+    let house = House::new().await;
+    let neighbour = house.neighbour().await;
+    let mut case = opened(&house.store, "watched", 1).await;
+    let watcher = house.store.clone();
+    let watch = tokio::spawn(async move {
+        // A reader who resumes by position must see every position once, in order, while others write.
+        let mut seen = 0;
+        while seen < 241 {
+            for stored in watcher.entries_after(seen, None, 50).await.unwrap() {
+                assert_eq!(stored.position, seen + 1);
+                seen = stored.position;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let writers = (0..4).map(|w| {
+        let store = if w % 2 == 0 { house.store.clone() } else { neighbour.clone() };
+        tokio::spawn(async move {
+            let mut case = opened(&store, &format!("rule-{w}"), 1).await;
+            for n in 0..59 {
+                // A refused append in the same group must not leave a hole.
+                let stale = Investigation { seq: case.seq + 7, ..case.clone() };
+                let (good, bad) = tokio::join!(
+                    store.append(&case, vec![note(&format!("{n}"))], Timestamp(n), None),
+                    store.append(&stale, vec![note("never")], Timestamp(n), None)
+                );
+                assert!(matches!(bad, Err(StoreError::Conflict(_))));
+                case = good.unwrap();
+            }
+        })
+    });
+    for writer in futures::future::join_all(writers).await {
+        writer.unwrap();
+    }
+    tokio::time::timeout(std::time::Duration::from_secs(20), watch).await.unwrap().unwrap();
+    case = house.store.append(&case, vec![note("last")], Timestamp(99), None).await.unwrap();
+    assert_eq!(*house.store.subscribe().borrow(), 242);
+    let of_one = house.store.entries_after(1, Some(&case.id), 10).await.unwrap();
+    assert_eq!(of_one.iter().map(|stored| (stored.position, stored.entry.seq)).collect::<Vec<_>>(), [(242, 2)]);
+    assert_eq!(house.store.journal(&case.id, 1, 10).await.unwrap(), of_one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lapsed_lease_is_taken_over_and_only_crashes_without_progress_count() {
+    let house = House::new().await;
+    let mut case = opened(&house.store, "lamp", 1000).await;
+    let neighbour = house.neighbour().await;
+    assert_eq!(house.store.claim("one", Timestamp(999), 100).await.unwrap(), None, "not due yet");
+    let (a, b) =
+        tokio::join!(house.store.claim("one", Timestamp(1000), 100), neighbour.claim("two", Timestamp(1000), 100));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(a.is_some() != b.is_some(), "exactly one of two gets it: {a:?} {b:?}");
+    let sleeper = a.or(b).unwrap();
+    assert_eq!((sleeper.attempts, sleeper.until), (0, Timestamp(1100)));
+    assert_eq!(house.store.next_due().await.unwrap(), Some(Timestamp(1100)));
+
+    let heir = neighbour.claim("heir", Timestamp(1100), 100).await.unwrap().unwrap();
+    assert_eq!(heir.attempts, 1, "the sleeper vanished without a word");
+    let late = house.store.append(&case, vec![note("late")], Timestamp(1101), Some(&sleeper)).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    assert!(matches!(house.store.renew(&sleeper, Timestamp(1101), 100).await, Err(StoreError::LeaseLost)));
+    house.store.release(&sleeper, Timestamp(1101)).await.unwrap();
+
+    let heir = neighbour.renew(&heir, Timestamp(1150), 100).await.unwrap();
+    assert_eq!(
+        house.store.claim("thief", Timestamp(1249), 100).await.unwrap(),
+        None,
+        "renewed, and not freed by the sleeper"
+    );
+    case = neighbour.append(&case, vec![note("progress")], Timestamp(1200), Some(&heir)).await.unwrap();
+    assert_eq!(house.store.claim("thief", Timestamp(1249), 100).await.unwrap(), None, "appending keeps the lease");
+    let attempts = async |at| house.store.claim("next", Timestamp(at), 100).await.unwrap().unwrap().attempts;
+    assert_eq!([attempts(1250).await, attempts(1350).await, attempts(1450).await], [0, 1, 2]);
+
+    let last = house.store.claim("last", Timestamp(1550), 100).await.unwrap().unwrap();
+    let dead = Event::DeadLettered { why: "three crashes".into() };
+    let case = house.store.append(&case, vec![dead], Timestamp(1551), Some(&last)).await.unwrap();
+    assert!(matches!(case.phase, Phase::DeadLetter { .. }));
+    house.store.release(&last, Timestamp(1552)).await.unwrap();
+    assert_eq!(house.store.next_due().await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_while_a_worker_holds_an_incident_is_due_when_it_lets_go() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    let lease = house.store.claim("one", Timestamp(1000), 5000).await.unwrap().unwrap();
+    let stop = vec![Event::Escalated { why: "no idea".into() }];
+    let after = house.store.append(&case, stop, Timestamp(1001), Some(&lease)).await.unwrap();
+    // Nothing is due, but the lease is still held: a retry must not be handed to somebody else yet.
+    house
+        .store
+        .command(&after.id, Command::Retry { by: "ann".into(), why: "look again".into() }, Timestamp(1002))
+        .await
+        .unwrap();
+    assert_eq!(house.store.claim("two", Timestamp(1003), 100).await.unwrap(), None);
+    house.store.release(&lease, Timestamp(1004)).await.unwrap();
+    assert!(house.store.claim("two", Timestamp(1005), 100).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_holds_and_breaks_where_a_row_was_edited_or_cut_off() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    let case = house.store.append(&case, vec![note("one"), note("two")], Timestamp(2000), None).await.unwrap();
+    let sound = house.store.verify_chain(&case.id).await.unwrap();
+    assert_eq!((sound.entries, sound.broken_at), (3, None));
+    house.tamper("UPDATE entries SET event = REPLACE(event, 'one', 'won') WHERE seq = 2").await;
+    assert_eq!(house.store.verify_chain(&case.id).await.unwrap().broken_at, Some(2));
+    house.tamper("UPDATE entries SET event = REPLACE(event, 'won', 'one') WHERE seq = 2").await;
+    assert_eq!(house.store.verify_chain(&case.id).await.unwrap(), sound);
+    house.tamper("DELETE FROM entries WHERE seq = 3").await;
+    assert_eq!(house.store.verify_chain(&case.id).await.unwrap().broken_at, Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_finds_everything_as_it_was() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    let case = house.store.append(&case, vec![note("one")], Timestamp(2000), None).await.unwrap();
+    let view = house.store.incident(&case.id).await.unwrap().unwrap();
+    house.store.close().await;
+    assert!(house.store.append(&case, vec![note("two")], Timestamp(2000), None).await.is_err(), "closed is closed");
+    let reopened = house.neighbour().await;
+    assert_eq!(reopened.load(&case.id).await.unwrap(), Some(case.clone()));
+    assert_eq!(reopened.incident(&case.id).await.unwrap(), Some(view.clone()));
+    assert_eq!(
+        view.metadata,
+        json!({ "big": 9_007_199_254_740_993_u64 }),
+        "data of the sender is given back as it came"
+    );
+    assert_eq!(*reopened.subscribe().borrow(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_filtered_paged_and_refuse_foreign_cursors() {
+    let house = House::new().await;
+    for n in 0..7 {
+        opened(&house.store, &format!("rule-{n}"), 1000 + n / 2).await;
+    }
+    let mut seen = vec![];
+    let mut cursor = None;
+    loop {
+        let (page, next) = house.store.incidents(Filter::default(), cursor.as_deref(), 3).await.unwrap();
+        seen.extend(page.into_iter().map(|incident| (incident.created_at, incident.id)));
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let mut sorted = seen.clone();
+    sorted.sort();
+    sorted.reverse();
+    assert_eq!((seen.len(), &seen), (7, &sorted));
+    let count = async |filter| house.store.incidents(filter, None, 500).await.unwrap().0.len();
+    let q = |words: &str| Filter { q: Some(words.into()), ..Filter::default() };
+    assert_eq!(count(q("RULE-3 on light")).await, 1);
+    assert_eq!(count(q("rule_3")).await, 0, "an underscore is an underscore");
+    assert_eq!(count(Filter { since: Some(Timestamp(1003)), ..Filter::default() }).await, 1);
+    assert_eq!(count(Filter { until: Some(Timestamp(1001)), ..Filter::default() }).await, 2);
+    assert_eq!(
+        count(Filter { status: Some("queued".into()), phase: Some("queued".into()), ..Filter::default() }).await,
+        7
+    );
+    assert_eq!(count(Filter { severity: Some(Severity::High), ..Filter::default() }).await, 0);
+    for garbage in ["", "zz", "00", "313a", "é", "313a783a79"] {
+        let answer = house.store.incidents(Filter::default(), Some(garbage), 3).await;
+        assert!(matches!(answer, Err(StoreError::BadCursor)), "{garbage}: {answer:?}");
+    }
+}

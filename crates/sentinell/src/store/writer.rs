@@ -1,0 +1,245 @@
+//! The one writer of this process: it takes whatever is queued, runs it in one transaction, commits once, and only then
+//! answers everybody.
+
+use super::db::{Conn, Target};
+use super::error::{Result, StoreError};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How long a group waits for another process's transaction before its callers are told to come back.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller inside this process waits for a place in the queue.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a job says when it has run, before the commit.
+enum Ran {
+    /// Keep what it wrote.
+    Kept,
+    /// It failed by itself; the others go on.
+    Undone,
+    /// The connection is in doubt: nobody's writes may be kept.
+    Broken(StoreError),
+}
+
+/// Tells the caller, after the commit (`None`) or after it failed.
+type Answer = Box<dyn FnOnce(Option<StoreError>) + Send>;
+/// One command; handed an error instead of a connection, it passes that on.
+type Job = Box<dyn for<'c> FnOnce(Result<&'c mut Conn>) -> BoxFuture<'c, (Ran, Answer)> + Send>;
+
+/// What the writer did so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Transactions committed.
+    pub(super) commits: AtomicU64,
+    /// Commands in them.
+    pub(super) commands: AtomicU64,
+}
+
+/// The door to the writer.
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    closing: Arc<Notify>,
+    pub(super) tally: Arc<Tally>,
+}
+
+impl Writer {
+    /// Starts the writer: at most `queue` commands wait, at most `group` share a commit. `committed` learns the newest
+    /// position.
+    pub(super) fn start(
+        target: Target,
+        conn: Conn,
+        queue: usize,
+        group: usize,
+        committed: watch::Sender<u64>,
+    ) -> (Self, JoinHandle<()>) {
+        let (jobs, queued) = mpsc::channel(queue.max(1));
+        let tally = Arc::new(Tally::default());
+        let closing = Arc::new(Notify::new());
+        let task = Task { target, conn: Some(conn), group: group.max(1), committed, tally: tally.clone() };
+        (Self { jobs, closing: closing.clone(), tally }, tokio::spawn(task.run(queued, closing)))
+    }
+
+    /// Runs `work` in the next group; answers after the commit. A full queue is [`StoreError::Busy`] at once.
+    pub(super) async fn try_write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let (job, answer) = job(work);
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// The same, waiting a while for a place in the queue: for callers that are not the outside world.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let (job, answer) = job(work);
+        self.jobs.send_timeout(job, QUEUE_PATIENCE).await.map_err(|error| match error {
+            mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,
+            mpsc::error::SendTimeoutError::Closed(_) => closed(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Lets the writer finish what is queued and end.
+    pub(super) fn stop(&self) {
+        self.closing.notify_one();
+    }
+
+    /// Commands waiting for the next group.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed, or the group was given up".into())
+}
+
+fn job<T, F>(work: F) -> (Job, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
+{
+    let (sender, answer) = oneshot::channel();
+    let job: Job = Box::new(move |conn| {
+        Box::pin(async move {
+            let result = match conn {
+                Ok(conn) => AssertUnwindSafe(in_savepoint(conn, work))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(StoreError::Unavailable("a defect: a write panicked".into()))),
+                Err(error) => Err(error),
+            };
+            let ran = match &result {
+                Ok(_) => Ran::Kept,
+                Err(error) if error.poisons_group() => Ran::Broken(error.clone()),
+                Err(_) => Ran::Undone,
+            };
+            let answer: Answer = Box::new(move |failed: Option<StoreError>| {
+                // A caller that went away does not want to know.
+                let _ = sender.send(failed.map_or(result, Err));
+            });
+            (ran, answer)
+        })
+    });
+    (job, answer)
+}
+
+async fn in_savepoint<T, F>(conn: &mut Conn, work: F) -> Result<T>
+where
+    F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>>,
+{
+    sqlx::query("SAVEPOINT command").execute(&mut *conn).await?;
+    let result = work(conn).await;
+    if result.is_err() {
+        sqlx::query("ROLLBACK TO command").execute(&mut *conn).await?;
+    }
+    sqlx::query("RELEASE command").execute(&mut *conn).await?;
+    result
+}
+
+struct Task {
+    target: Target,
+    /// None after a failure: the next group opens a new one.
+    conn: Option<Conn>,
+    group: usize,
+    committed: watch::Sender<u64>,
+    tally: Arc<Tally>,
+}
+
+impl Task {
+    async fn run(mut self, mut queued: mpsc::Receiver<Job>, closing: Arc<Notify>) {
+        let mut group = Vec::with_capacity(self.group);
+        loop {
+            tokio::select! {
+                taken = queued.recv_many(&mut group, self.group) => match taken {
+                    0 => break,
+                    _ => self.commit(group.drain(..)).await,
+                },
+                // A closed queue still gives out what is in it.
+                () = closing.notified() => queued.close(),
+            }
+        }
+        if let Some(conn) = self.conn.take() {
+            let _ = sqlx::Connection::close(conn).await;
+        }
+    }
+
+    async fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
+        let mut answers = Vec::with_capacity(self.group);
+        let failed = match self.transact(jobs, &mut answers).await {
+            Ok(position) => {
+                self.tally.commits.fetch_add(1, Ordering::Relaxed);
+                self.tally.commands.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                self.committed.send_if_modified(|newest| {
+                    let grew = position > *newest;
+                    *newest = position.max(*newest);
+                    grew
+                });
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, commands = answers.len(), "a group of writes was rolled back");
+                self.conn = None;
+                Some(error)
+            }
+        };
+        answers.into_iter().for_each(|answer: Answer| answer(failed.clone()));
+    }
+
+    async fn transact(&mut self, jobs: impl Iterator<Item = Job>, answers: &mut Vec<Answer>) -> Result<u64> {
+        let mut failed = self.begin().await.err();
+        for job in jobs {
+            let conn = match (&failed, self.conn.as_mut()) {
+                (None, Some(conn)) => Ok(conn),
+                (error, _) => Err(error.clone().unwrap_or_else(closed)),
+            };
+            let (ran, answer) = job(conn).await;
+            answers.push(answer);
+            if let Ran::Broken(error) = ran {
+                failed = Some(error);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let Some(conn) = self.conn.as_mut() else { return Err(closed()) };
+        let position: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(position), 0) FROM entries").fetch_one(&mut *conn).await?;
+        sqlx::query("COMMIT").execute(conn).await?;
+        Ok(position.unsigned_abs())
+    }
+
+    /// Takes the write lock, waiting for another process if need be.
+    async fn begin(&mut self) -> Result<()> {
+        let patience = Instant::now() + LOCK_PATIENCE;
+        loop {
+            if self.conn.is_none() {
+                self.conn = Some(self.target.writer().await?);
+            }
+            let Some(conn) = self.conn.as_mut() else { return Err(closed()) };
+            match sqlx::query("BEGIN IMMEDIATE").execute(conn).await.map_err(StoreError::from) {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Busy) if Instant::now() < patience => {
+                    tokio::time::sleep(Duration::from_millis(5)).await
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
