@@ -1,0 +1,227 @@
+//! Cloud-OpsBench (arXiv 2603.00468): a case is a cache of the answers ten read-only tools gave an agent, plus alerts
+//! and, where there was load, metrics. Root causes have a public vocabulary.
+
+use anyhow::{Context, Result};
+use sentinell_evidence::case::{Case, Diagnosis, KubernetesRead, LogLine, LogStream, Series};
+use sentinell_evidence::finding::{Entity, EntityKind, Fault};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Prediction;
+
+mod telemetry;
+
+/// The files of one case.
+pub(crate) struct Files {
+    cache: Vec<u8>,
+    metrics: Option<String>,
+}
+
+impl Files {
+    /// Reads a case's folder.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let cache = folder.join("tool_cache.json");
+        let cache = std::fs::read(&cache).with_context(|| format!("reading {}", cache.display()))?;
+        Ok(Self { cache, metrics: std::fs::read_to_string(folder.join("raw_data/metrics.csv")).ok() })
+    }
+}
+
+/// Turns a case's files into what the engine reads.
+pub(crate) fn case(files: &Files, namespace: &str) -> Result<Case> {
+    let cache: BTreeMap<String, Value> =
+        serde_json::from_slice(&files.cache).context("the tool cache is not a JSON object")?;
+    let mut case = Case::default();
+    for (key, answer) in &cache {
+        let Some((tool, arguments)) = key.split_once(':') else { continue };
+        let Ok(arguments) = serde_json::from_str::<Value>(arguments) else { continue };
+        match tool {
+            "GetResources" => case.kubernetes.extend(get(&arguments, answer)),
+            "DescribeResource" => case.kubernetes.extend(describe(&arguments, answer)),
+            "GetAppYAML" => case
+                .kubernetes
+                .push(read(&["apply", "--dry-run=client", "-o", "yaml", "-f", word(&arguments, "app_name")], answer)),
+            "CheckNodeServiceStatus" => {
+                let node = format!("node/{}", word(&arguments, "node_name"));
+                case.kubernetes.push(read(
+                    &["debug", &node, "--", "chroot", "/host", "systemctl", "status", word(&arguments, "service_name")],
+                    answer,
+                ));
+            }
+            "GetErrorLogs" | "GetRecentLogs" => {
+                case.logs.extend(telemetry::logs(service(namespace, word(&arguments, "service_name")), tool, answer))
+            }
+            "GetServiceDependencies" => case.calls.extend(telemetry::calls(namespace, answer.as_str().unwrap_or(""))),
+            _ => {}
+        }
+    }
+    case.calls.sort();
+    case.calls.dedup();
+    let nodes = node_names(&cache);
+    case.metrics = match &files.metrics {
+        Some(table) => telemetry::metrics(namespace, &nodes, table),
+        None => telemetry::alerts(namespace, cache.get("GetAlerts:{}").unwrap_or(&Value::Null)),
+    };
+    Ok(case)
+}
+
+fn service(namespace: &str, name: &str) -> Entity {
+    Entity::new(EntityKind::Service, name).in_namespace(namespace)
+}
+
+fn word<'a>(arguments: &'a Value, name: &str) -> &'a str {
+    arguments[name].as_str().unwrap_or("")
+}
+
+fn read(argv: &[&str], answer: &Value) -> KubernetesRead {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    KubernetesRead::Text { argv, output: answer.as_str().unwrap_or("").to_owned() }
+}
+
+/// Lists of a whole namespace, and the YAML of what routes or isolates; the rest is described better.
+fn get(arguments: &Value, answer: &Value) -> Option<KubernetesRead> {
+    let (kind, name, namespace) =
+        (word(arguments, "resource_type"), word(arguments, "name"), word(arguments, "namespace"));
+    let has = |flag: &str| !arguments[flag].is_null();
+    if has("label_selector") || has("show_labels") {
+        return None;
+    }
+    let mut argv = vec!["get", kind];
+    if has("output_yaml") {
+        if !matches!(kind, "configmaps" | "networkpolicies" | "ingresses" | "virtualservices" | "httproutes") {
+            return None;
+        }
+        argv.extend([name, "-n", namespace, "-o", "yaml"]);
+    } else if name.is_empty() {
+        argv.extend(["-n", namespace]);
+        if has("output_wide") {
+            argv.extend(["-o", "wide"]);
+        }
+    } else {
+        return None;
+    }
+    Some(read(&argv, answer))
+}
+
+fn describe(arguments: &Value, answer: &Value) -> Option<KubernetesRead> {
+    let kind = word(arguments, "resource_type");
+    let useful = [
+        "pod",
+        "deployment",
+        "statefulset",
+        "daemonset",
+        "replicaset",
+        "service",
+        "node",
+        "persistentvolume",
+        "persistentvolumeclaim",
+        "resourcequota",
+    ];
+    if !useful.contains(&kind.trim_end_matches('s')) {
+        return None;
+    }
+    Some(read(&["describe", kind, word(arguments, "name"), "-n", word(arguments, "namespace")], answer))
+}
+
+fn node_names(cache: &BTreeMap<String, Value>) -> Vec<String> {
+    let nodes = cache.get("GetClusterConfiguration:{}").and_then(|value| value["nodes"].as_array());
+    nodes.into_iter().flatten().filter_map(|node| node["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// The ranked causes in the benchmark's words; what it has no word for is left out.
+pub(crate) fn predictions(diagnosis: &Diagnosis) -> Vec<Prediction> {
+    let mut predictions: Vec<Prediction> = Vec::new();
+    for hypothesis in &diagnosis.ranking.hypotheses {
+        let Some((entity, cause)) = object(&hypothesis.component).zip(cause(&hypothesis.component, hypothesis.fault))
+        else {
+            continue;
+        };
+        if predictions.iter().any(|known| known.entity == entity && known.cause == cause) {
+            continue;
+        }
+        let evidence = hypothesis
+            .supports
+            .iter()
+            .filter_map(|at| diagnosis.findings.get(*at))
+            .map(|finding| finding.summary.clone());
+        let evidence = evidence.take(5).collect();
+        predictions.push(Prediction { entity, cause: cause.to_owned(), confidence: hypothesis.confidence, evidence });
+    }
+    predictions
+}
+
+fn object(entity: &Entity) -> Option<String> {
+    match entity.kind {
+        EntityKind::Service | EntityKind::Pod => Some(format!("app/{}", entity.name)),
+        EntityKind::Node => Some(format!("node/{}", entity.name)),
+        EntityKind::Namespace => Some(format!("namespace/{}", entity.name)),
+        EntityKind::Host | EntityKind::LogStream => None,
+    }
+}
+
+/// The benchmark accepts two aliases.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    let plain = |cause: &str| match cause {
+        "db_readonly_mode" => "db_read_only".to_owned(),
+        "gateway_misrouted" => "gateway_misroute".to_owned(),
+        cause => cause.to_owned(),
+    };
+    plain(one) == plain(other)
+}
+
+/// The benchmark's word for a fault.
+fn cause(entity: &Entity, fault: Fault) -> Option<&'static str> {
+    let node = entity.kind == EntityKind::Node;
+    Some(match fault {
+        Fault::MissingServiceAccount => "missing_service_account",
+        Fault::CpuQuotaExceeded => "namespace_cpu_quota_exceeded",
+        Fault::MemoryQuotaExceeded => "namespace_memory_quota_exceeded",
+        Fault::PodQuotaExceeded => "namespace_pod_quota_exceeded",
+        Fault::ServiceQuotaExceeded => "namespace_service_quota_exceeded",
+        Fault::StorageQuotaExceeded => "namespace_storage_quota_exceeded",
+        Fault::NodeAffinityMismatch => "node_affinity_mismatch",
+        Fault::NodesCordoned => "node_cordon_mismatch",
+        Fault::NodeSelectorMismatch => "node_selector_mismatch",
+        Fault::PodAntiAffinityConflict => "pod_anti_affinity_conflict",
+        Fault::TaintNotTolerated => "taint_toleration_mismatch",
+        Fault::InsufficientCpu => "cpu_capacity_mismatch",
+        Fault::InsufficientMemory => "memory_capacity_mismatch",
+        Fault::ClaimSelectorMismatch => "pvc_selector_mismatch",
+        Fault::ClaimStorageClassMismatch => "pvc_storage_class_mismatch",
+        Fault::ClaimAccessModeMismatch => "pvc_access_mode_mismatch",
+        Fault::ClaimCapacityMismatch => "pvc_capacity_mismatch",
+        Fault::VolumeAlreadyBound => "pv_binding_occupied",
+        Fault::VolumePermissionDenied => "volume_mount_permission_denied",
+        Fault::MissingSecret => "missing_secret_binding",
+        Fault::ImageNotFound => "incorrect_image_reference",
+        Fault::RegistryUnresolvable => "image_registry_dns_failure",
+        Fault::MissingImagePullSecret | Fault::ImagePullDenied => "missing_image_pull_secret",
+        Fault::OutOfMemory => "oom_killed",
+        Fault::LivenessProbeProtocol => "liveness_probe_incorrect_protocol",
+        Fault::LivenessProbePort => "liveness_probe_incorrect_port",
+        Fault::LivenessProbeTiming => "liveness_probe_incorrect_timing",
+        Fault::ReadinessProbeProtocol => "readiness_probe_incorrect_protocol",
+        Fault::ReadinessProbePort => "readiness_probe_incorrect_port",
+        Fault::SidecarPortConflict => "service_sidecar_port_conflict",
+        Fault::DatabaseCredentials => "mysql_invalid_credentials",
+        Fault::DatabasePort => "mysql_invalid_port",
+        Fault::DatabaseConnectionsExhausted => "db_connection_exhaustion",
+        Fault::DatabaseReadOnly => "db_read_only",
+        Fault::ZeroReplicas => "deployment_zero_replicas",
+        Fault::ServiceSelectorMismatch => "service_selector_mismatch",
+        Fault::ServicePortMismatch => "service_port_mapping_mismatch",
+        Fault::ServiceProtocolMismatch => "service_protocol_mismatch",
+        Fault::ServiceAddressMismatch => "service_env_var_address_mismatch",
+        Fault::RouteMismatch => "gateway_misroute",
+        Fault::DnsFailure => "service_dns_resolution_failure",
+        Fault::CpuOverload => "pod_cpu_overload",
+        Fault::NetworkDelay if node => "node_network_delay",
+        Fault::NetworkDelay => "pod_network_delay",
+        Fault::NetworkLoss if node => "node_network_packet_loss",
+        Fault::ContainerRuntimeDown => "containerd_unavailable",
+        Fault::KubeletDown => "kubelet_unavailable",
+        Fault::KubeProxyDown => "kube_proxy_unavailable",
+        Fault::SchedulerDown => "kube_scheduler_unavailable",
+        _ => return None,
+    })
+}
