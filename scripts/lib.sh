@@ -1,0 +1,84 @@
+# What the stages share: headings with elapsed time, loud skips, and services that are stopped by their process id.
+# Sourced, never run.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+shared=${SENTINELL_SHARED:-$root/../shared}
+cache=$root/.cache
+
+say() { printf '%s\n' "$*"; }
+
+# A stage that cannot run here says so where nobody can overlook it, and ends with the exit code that means "skipped".
+skip() {
+  printf '\n!!! SKIPPED: %s\n\n' "$*"
+  exit 77
+}
+
+die() {
+  printf 'failed: %s\n' "$*" >&2
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian packages, only for root in CI or where SENTINELL_INSTALL=1 asks for it.
+install_packages() {
+  if [[ $(id -u) == 0 && (${CI:-} == true || ${SENTINELL_INSTALL:-} == 1) ]] && have apt-get; then
+    say "installing: $*"
+    apt-get update -qq >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 || return 1
+  else
+    return 1
+  fi
+}
+
+# PROGRAM PACKAGE…: there, or installed, or the stage is skipped.
+need() {
+  local program=$1
+  shift
+  have "$program" && return
+  install_packages "$@" && have "$program" && return
+  skip "$program is missing; as root: apt-get install $*, or run with SENTINELL_INSTALL=1"
+}
+
+scratch=
+pids=()
+
+# A folder of its own for the stage, gone when it ends, with everything that it started.
+use_scratch() {
+  scratch=$(mktemp -d)
+  trap stop_all EXIT
+}
+
+stop_all() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  if [[ -n $scratch ]]; then rm -rf "$scratch"; fi
+}
+
+# NAME PROGRAM ARGS…: starts it in the background with its own log.
+start() {
+  local name=$1
+  shift
+  "$@" >"$scratch/$name.log" 2>&1 </dev/null &
+  pids+=($!)
+}
+
+# SECONDS COMMAND…: waits until the command succeeds.
+wait_for() {
+  local seconds=$1
+  shift
+  local tries=$((seconds * 5))
+  for ((; tries > 0; tries--)); do
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.2
+  done
+  return 1
+}
+
+# A port that was free a moment ago.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
