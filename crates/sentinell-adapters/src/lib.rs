@@ -1,1 +1,11 @@
-//! Being built.
+//! The real world behind the core's ports: eyes in [`tools`], hands in [`actuators`].
+//!
+//! Only [`http`] builds HTTP clients, only [`process`] starts programs (argv, never a shell). Adapters know the core and
+//! nobody else, and never each other; everything they are told about the world comes in as configuration values.
+
+pub mod actuators;
+pub mod http;
+pub mod kubectl;
+pub mod process;
+mod text;
+pub mod tools;

@@ -1,0 +1,110 @@
+//! The only place that builds HTTP clients: rustls, timeouts, no redirects, no proxy from the environment, bounded bodies.
+
+use crate::text::one_line;
+use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
+use sentinell_core::ports::ToolError;
+use serde_json::Value;
+use std::time::Duration;
+
+/// What one request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpLimits {
+    /// Time to a connection.
+    pub connect: Duration,
+    /// Time to the end of the answer.
+    pub total: Duration,
+    /// Bytes of an answer; a longer one is refused.
+    pub body: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(3), total: Duration::from_secs(15), body: 32 << 20 }
+    }
+}
+
+/// A client with limits.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    limits: HttpLimits,
+}
+
+/// Who we are, to a server.
+#[derive(Debug, Clone, Default)]
+pub enum Credentials {
+    /// Nobody.
+    #[default]
+    None,
+    /// A bearer token.
+    Bearer(String),
+    /// A name and a password.
+    Basic(String, String),
+}
+
+impl Http {
+    /// A client. The process must have installed a rustls crypto provider or rely on the built-in one.
+    ///
+    /// # Errors
+    /// If the TLS backend cannot be set up.
+    pub fn new(limits: HttpLimits) -> Result<Self, String> {
+        let client = Client::builder()
+            .user_agent(concat!("sentinell/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits.connect)
+            .timeout(limits.total)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| format!("no HTTP client: {error}"))?;
+        Ok(Self { client, limits })
+    }
+
+    /// Reads a JSON document.
+    ///
+    /// # Errors
+    /// 401 and 403 are [`ToolError::Denied`], 408, 429, 5xx and a lost connection are [`ToolError::Retry`], any other
+    /// refusal and a body that is too large or not JSON are [`ToolError::BadQuery`].
+    pub async fn get_json(&self, url: Url, query: &[(&str, &str)], who: &Credentials) -> Result<Value, ToolError> {
+        self.json(self.client.get(url).query(query), who).await
+    }
+
+    /// Posts a form and reads a JSON document; for reads whose question is too long for a URL.
+    ///
+    /// # Errors
+    /// As [`Http::get_json`].
+    pub async fn post_form(&self, url: Url, form: &[(&str, &str)], who: &Credentials) -> Result<Value, ToolError> {
+        self.json(self.client.post(url).form(form), who).await
+    }
+
+    async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
+        let request = match who {
+            Credentials::None => request,
+            Credentials::Bearer(token) => request.bearer_auth(token),
+            Credentials::Basic(name, password) => request.basic_auth(name, Some(password)),
+        };
+        // An error's own text could carry credentials from the URL.
+        let away = |error: reqwest::Error| ToolError::Retry(one_line(&error.without_url().to_string(), 300));
+        let mut answer = request.send().await.map_err(away)?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(away)? {
+            if body.len() + chunk.len() > self.limits.body {
+                return Err(ToolError::BadQuery(format!("the answer is larger than {} bytes", self.limits.body)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(refusal(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| ToolError::BadQuery(format!("the answer is not JSON: {error}")))
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> ToolError {
+    let text = format!("{status}: {}", one_line(&String::from_utf8_lossy(&body[..body.len().min(2000)]), 300));
+    match status.as_u16() {
+        401 | 403 => ToolError::Denied(text),
+        408 | 429 | 500..=599 => ToolError::Retry(text),
+        _ => ToolError::BadQuery(text),
+    }
+}
