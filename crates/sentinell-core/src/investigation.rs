@@ -261,6 +261,8 @@ pub struct Investigation {
     pub queries: BTreeMap<QueryId, Query>,
     /// Everything found so far, in order.
     pub evidence: Vec<Evidence>,
+    /// How much of it is from before the last (re)start, and so may be out of date.
+    pub stale: usize,
     /// What could not be read.
     pub gaps: Vec<Gap>,
     /// What the reasoner believes, best first.
@@ -296,6 +298,11 @@ impl Investigation {
         let mut case = Self::open(first.incident.clone(), first.at, &first.event)?;
         entries.try_for_each(|entry| case.fold(entry.at, &entry.event))?;
         Ok(case)
+    }
+
+    /// The evidence gathered since the last (re)start.
+    pub fn fresh_evidence(&self) -> &[Evidence] {
+        self.evidence.get(self.stale..).unwrap_or_default()
     }
 
     /// The record of one action.

@@ -1,7 +1,11 @@
 //! The hall of Sentinell: everything meets here, nothing is decided here.
 
 pub mod config;
+pub mod digest;
 pub mod eval;
+pub mod reasoner;
 pub mod report;
+pub mod runbooks;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

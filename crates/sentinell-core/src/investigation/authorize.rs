@@ -62,16 +62,8 @@ impl Investigation {
 
     /// Whether the same deed was tried or refused before in this incident, and what became of it.
     pub(super) fn tried_before(&self, action: &Action) -> Option<ActionState> {
-        let spent = |state: ActionState| {
-            matches!(
-                state,
-                ActionState::Rejected
-                    | ActionState::Expired
-                    | ActionState::Failed
-                    | ActionState::Unhelpful
-                    | ActionState::Denied
-            )
-        };
+        // Denied, expired and blocked deeds may be proposed again: policy and people change their minds.
+        let spent = |state| matches!(state, ActionState::Rejected | ActionState::Failed | ActionState::Unhelpful);
         self.actions.iter().find(|old| spent(old.state) && old.action.same_deed(action)).map(|old| old.state)
     }
 }

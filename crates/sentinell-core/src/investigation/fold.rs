@@ -46,6 +46,7 @@ impl Investigation {
             alerts: BTreeMap::from([(fingerprint.clone(), alert)]),
             queries: BTreeMap::new(),
             evidence: vec![],
+            stale: 0,
             gaps: vec![],
             hypotheses: vec![],
             ruled_out: vec![],
@@ -324,6 +325,8 @@ impl Investigation {
 
     fn begin_again(&mut self, at: Timestamp) {
         self.spent = Spent::default();
+        self.stale = self.evidence.len();
+        self.gaps.clear();
         self.refusals = 0;
         self.started_at = at;
     }

@@ -1,0 +1,56 @@
+//! The runbooks of an installation: a small built-in set and the operator's own folder.
+
+use sentinell_core::runbook::Runbook;
+use std::path::Path;
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("take-back-a-rollout.md", include_str!("../runbooks/take-back-a-rollout.md")),
+    ("scale-up-from-zero.md", include_str!("../runbooks/scale-up-from-zero.md")),
+    ("mend-the-service.md", include_str!("../runbooks/mend-the-service.md")),
+    ("look-after-the-node.md", include_str!("../runbooks/look-after-the-node.md")),
+    ("make-room.md", include_str!("../runbooks/make-room.md")),
+];
+
+/// The operator's runbooks (`*.md` in `folder`, by name) before the built-in ones: the first that fits is taken.
+///
+/// # Errors
+/// Every file that cannot be read or is no runbook, with what is wrong.
+pub fn load(folder: Option<&Path>) -> Result<Vec<Runbook>, Vec<String>> {
+    let (mut runbooks, mut problems) = (vec![], vec![]);
+    let mut take = |name: &str, text: Result<String, String>| match text.and_then(|text| Runbook::parse(&text)) {
+        Ok(runbook) => runbooks.push(runbook),
+        Err(why) => problems.push(format!("runbook {name}: {why}")),
+    };
+    for path in folder.map(markdown_files).unwrap_or_default() {
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        take(&path.display().to_string(), text);
+    }
+    for (name, text) in BUILT_IN {
+        take(name, Ok((*text).to_owned()));
+    }
+    if problems.is_empty() { Ok(runbooks) } else { Err(problems) }
+}
+
+fn markdown_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    files.sort();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_runbooks_come_first_and_a_broken_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "---\nname: Ours\nwhen: {fault: [crash_loop]}\n---\ntext";
+        std::fs::write(folder.path().join("ours.md"), own).unwrap();
+        let runbooks = load(Some(folder.path())).unwrap();
+        assert_eq!((runbooks[0].name.as_str(), runbooks.len()), ("Ours", BUILT_IN.len() + 1));
+        std::fs::write(folder.path().join("broken.md"), "no front matter").unwrap();
+        let problems = load(Some(folder.path())).unwrap_err();
+        assert!(problems[0].contains("broken.md") && problems[0].contains("front matter"), "{problems:?}");
+    }
+}

@@ -1,0 +1,247 @@
+//! The loop: claims an incident whose time has come, does what the machine says comes next, writes down what came back.
+//!
+//! Everything clever lives on either side of it. A crash anywhere leaves the journal; the next worker folds it and goes
+//! on. A deed's intent is in the journal before its warrant exists, and its outcome is recorded whatever happens to the
+//! lease meanwhile.
+
+mod hands;
+mod reads;
+mod run;
+
+use crate::store::{Lease, Store, StoreError};
+use hands::Hands;
+use sentinell_core::ids::IncidentId;
+use sentinell_core::investigation::{Effect, Input, Investigation, Step};
+use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Crashes on one incident, without journal progress, after which it is left to a person.
+const CRASHES: u32 = 3;
+/// Steps that one claim may take; a bound against a machine that goes in circles.
+const STEPS: u32 = 1_000;
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The name in its leases; unique among all workers.
+    pub holder: String,
+    /// How long a lease lasts without being renewed: the time to recovery after a crash.
+    pub lease: Duration,
+    /// Incidents side by side.
+    pub concurrency: usize,
+    /// How often to look for work that another process brought.
+    pub poll: Duration,
+}
+
+/// Everything the loop may touch, handed in from outside.
+pub struct Worker {
+    store: Store,
+    tools: BTreeMap<String, Arc<dyn Tool>>,
+    hands: Hands,
+    reasoner: Arc<dyn Reasoner>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+}
+
+/// Why a claim was let go before its time.
+#[derive(Debug, thiserror::Error)]
+enum LetGo {
+    /// Somebody else has the incident now.
+    #[error("the lease is held by somebody else")]
+    LeaseLost,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine and the loop do not agree; a person has to look.
+    #[error("no progress: {0}")]
+    Stuck(String),
+}
+
+impl Worker {
+    /// A worker over these eyes, hands and mind.
+    pub fn new(
+        store: Store,
+        tools: Vec<Arc<dyn Tool>>,
+        hands: Vec<Arc<dyn Actuator>>,
+        reasoner: Arc<dyn Reasoner>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Self {
+        let tools = tools.into_iter().map(|tool| (tool.name().to_owned(), tool)).collect();
+        Self { store, tools, hands: Hands::new(hands), reasoner, clock, options }
+    }
+
+    /// Claims one due incident and drives it until it is done or must wait. Answers whether there was one.
+    ///
+    /// # Errors
+    /// What the store says; the incident is then taken up again when its lease has lapsed.
+    pub async fn work_once(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let Some(lease) = self.store.claim(&self.options.holder, now, self.lease_millis()).await? else {
+            return Ok(false);
+        };
+        match self.with_renewal(&lease).await {
+            Ok(()) => self.store.release(&lease, self.clock.now()).await?,
+            Err(LetGo::LeaseLost) => tracing::info!(incident = %lease.incident, "let go: another worker has it"),
+            Err(LetGo::Store(error)) => return Err(error),
+            // The lease is left to lapse, so that this counts as a crash without progress.
+            Err(LetGo::Stuck(why)) => tracing::error!(incident = %lease.incident, why, "an incident makes no progress"),
+        }
+        Ok(true)
+    }
+
+    fn lease_millis(&self) -> u64 {
+        u64::try_from(self.options.lease.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Drives an incident and renews its lease meanwhile.
+    async fn with_renewal(&self, lease: &Lease) -> Result<(), LetGo> {
+        let renewal = async {
+            loop {
+                tokio::time::sleep(self.options.lease / 3).await;
+                match self.store.renew(lease, self.clock.now(), self.lease_millis()).await {
+                    Ok(_) => {}
+                    Err(StoreError::LeaseLost) => std::future::pending().await,
+                    Err(error) => tracing::warn!(%error, incident = %lease.incident, "the lease could not be renewed"),
+                }
+            }
+        };
+        tokio::select! {
+            done = self.advance(lease) => done,
+            () = renewal => Ok(()),
+        }
+    }
+
+    /// The loop.
+    async fn advance(&self, lease: &Lease) -> Result<(), LetGo> {
+        let mut case = self.load(&lease.incident).await?;
+        if lease.attempts >= CRASHES && !case.phase.is_at_rest() {
+            let why = format!("workers stopped {} times on it without progress", lease.attempts);
+            return self.record(&mut case, lease, Input::GivenUp { why }).await;
+        }
+        for _ in 0..STEPS {
+            let before = case.seq;
+            match case.next() {
+                Step::Do(effect) => self.perform(&mut case, lease, effect).await?,
+                Step::Wait { until: Some(until), .. } if until <= self.clock.now() => {
+                    self.record(&mut case, lease, Input::TimedOut).await?;
+                }
+                Step::Wait { .. } | Step::Done => return Ok(()),
+            }
+            if case.seq == before {
+                return Err(LetGo::Stuck(format!("nothing follows from {:?}", case.next())));
+            }
+        }
+        Err(LetGo::Stuck(format!("{STEPS} steps without an end")))
+    }
+
+    async fn perform(&self, case: &mut Investigation, lease: &Lease, effect: Effect) -> Result<(), LetGo> {
+        match effect {
+            Effect::Observe(queries) => self.observe(case, lease, queries).await,
+            Effect::Reason { conclude } => {
+                let input = self.reason(case, conclude).await;
+                self.record(case, lease, input).await
+            }
+            // People learn of it from the journal's stream.
+            Effect::Ask(action) => self.record(case, lease, Input::Asked(action.id)).await,
+            Effect::Act(action) => self.act(case, lease, &action).await,
+            Effect::Reconcile(action) => {
+                let input = self.hands.reconcile(&action).await;
+                self.record(case, lease, input).await
+            }
+            Effect::Verify(action) => {
+                let input = self.verify(case, &action).await;
+                self.record(case, lease, input).await
+            }
+        }
+    }
+
+    async fn reason(&self, case: &Investigation, conclude: bool) -> Input {
+        match self.reasoner.reason(case, conclude).await {
+            Ok(turn) => {
+                let planned = self.hands.plan(&turn.decision).await;
+                Input::Turned { turn: Box::new(turn), planned }
+            }
+            Err(ReasonError::Retry { why, after_millis }) => Input::NotTurned { why, after_millis: Some(after_millis) },
+            Err(ReasonError::Hopeless(why)) => Input::NotTurned { why, after_millis: None },
+        }
+    }
+
+    /// Does it, at most once: judged again, intent, deed, outcome.
+    async fn act(
+        &self,
+        case: &mut Investigation,
+        lease: &Lease,
+        action: &sentinell_core::action::Action,
+    ) -> Result<(), LetGo> {
+        let (_, policy) = self.store.policy().await?;
+        let now = self.clock.now();
+        let intent = match case.authorize(&policy, now) {
+            Ok(intent) => intent,
+            Err(blocked) => {
+                return match self.store.append(case, vec![*blocked], now, Some(lease)).await {
+                    Ok(after) => Ok(*case = after),
+                    Err(StoreError::Conflict(_)) => Ok(*case = self.load(&case.id).await?),
+                    Err(error) => Err(error.into()),
+                };
+            }
+        };
+        match self.store.append(case, vec![intent.event()], now, Some(lease)).await {
+            Ok(after) => *case = after,
+            // Somebody spoke in between: read the journal again before anything is done.
+            Err(StoreError::Conflict(_)) => return Ok(*case = self.load(&case.id).await?),
+            Err(error) => return Err(error.into()),
+        }
+        let input = self.hands.apply(action, intent.into_warrant()).await;
+        self.record_outcome(case, lease, input).await
+    }
+
+    /// Writes down what an input means. When somebody else wrote first, reads again and asks again what it means.
+    async fn record(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
+        loop {
+            let (_, policy) = self.store.policy().await?;
+            let now = self.clock.now();
+            let events = case.interpret(input.clone(), &policy, now);
+            if events.is_empty() {
+                return Ok(*case = self.load(&case.id).await?);
+            }
+            match self.store.append(case, events, now, Some(lease)).await {
+                Ok(after) => return Ok(*case = after),
+                Err(StoreError::Conflict(_)) => *case = self.load(&case.id).await?,
+                Err(StoreError::LeaseLost) => return Err(LetGo::LeaseLost),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// An outcome is written down even if the lease is gone and even if the store needs time: it says what was done.
+    async fn record_outcome(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let (_, policy) = self.store.policy().await?;
+            let now = self.clock.now();
+            let events = case.interpret(input.clone(), &policy, now);
+            match self.store.append(case, events, now, None).await {
+                Ok(after) => {
+                    *case = after;
+                    // Whoever holds the lease now goes on; asking once more tells whether that is still us.
+                    let renewed = self.store.renew(lease, self.clock.now(), self.lease_millis()).await;
+                    return renewed.map(|_| ()).map_err(|_| LetGo::LeaseLost);
+                }
+                Err(StoreError::Conflict(_)) => *case = self.load(&case.id).await?,
+                Err(StoreError::Busy | StoreError::Unavailable(_)) if pause < Duration::from_secs(30) => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn load(&self, incident: &IncidentId) -> Result<Investigation, LetGo> {
+        let case = self.store.load(incident).await?;
+        case.ok_or_else(|| LetGo::Stuck(format!("a wake-up for incident {incident}, which has no journal")))
+    }
+}
