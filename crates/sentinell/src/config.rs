@@ -13,8 +13,7 @@ mod sections;
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{
-    Auth, Command, CommandParam, CommandParamKind, Git, Kubernetes, KubernetesIdentity, LogFile, Prometheus, RepoRules,
-    Worker,
+    Auth, Command, CommandParam, Git, Kubernetes, KubernetesIdentity, LogFile, Programs, Prometheus, RepoRules, Worker,
 };
 
 use sentinell_core::policy::Policy;
@@ -51,6 +50,8 @@ pub struct Config {
     pub git: Git,
     /// Programs that the operator lets the agent propose, by name.
     pub commands: Vec<Command>,
+    /// What programs are started with.
+    pub programs: Programs,
     /// A folder of the operator's own runbooks, besides the built-in ones.
     pub runbooks: Option<PathBuf>,
 }

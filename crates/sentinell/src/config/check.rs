@@ -1,9 +1,7 @@
 //! From what was typed to what may be trusted: every problem at once, each with what to do.
 
 use super::raw::{Raw, RawIdentity, RawKubernetes, RawPrometheus, RawRepo};
-use super::sections::{
-    Auth, Command, CommandParamKind, Git, Kubernetes, KubernetesIdentity, Prometheus, RepoRules, Worker,
-};
+use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
 use super::{Config, Problems, Surroundings};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,10 +49,19 @@ impl Raw {
             repos: check.repos(self.repos),
             git: check.git(self.git.hosts, &self.git.roots, self.git.cache, around),
             commands: check.commands(self.commands),
+            programs: programs(around),
             runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
     }
+}
+
+/// The variables that a child process may see. Never one that holds a secret of ours.
+fn programs(around: &Surroundings) -> Programs {
+    let variables = ["PATH", "HOME", "LANG", "LC_ALL", "TZ"].into_iter();
+    let variables = variables.filter_map(|name| Some((name.to_owned(), around.get(name)?.to_owned())));
+    let search_path = around.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned();
+    Programs { search_path, variables: variables.collect() }
 }
 
 impl Checker {
@@ -157,7 +164,7 @@ impl Checker {
         }
     }
 
-    fn kubernetes(&mut self, raw: RawKubernetes) -> Option<Kubernetes> {
+    fn kubernetes(&mut self, mut raw: RawKubernetes) -> Option<Kubernetes> {
         let Some(kubeconfig) = raw.kubeconfig else {
             self.problem("kubernetes.kubeconfig: missing; name the kubeconfig of a read-only identity");
             return None;
@@ -175,7 +182,12 @@ impl Checker {
             reading,
             acting,
             namespaces: raw.namespaces,
+            environment: raw.environments.remove("*").unwrap_or_else(|| "default".into()),
             environments: raw.environments,
+            max_replicas: self.between("kubernetes.max_replicas", raw.max_replicas.unwrap_or(50), 1, 10_000),
+            hold_seconds: self.between("kubernetes.hold_seconds", raw.hold_seconds.unwrap_or(10), 1, 3600),
+            every_seconds: self.between("kubernetes.every_seconds", raw.every_seconds.unwrap_or(2), 1, 600),
+            within_seconds: self.between("kubernetes.within_seconds", raw.within_seconds.unwrap_or(120), 5, 7200),
         })
     }
 
@@ -237,35 +249,18 @@ impl Checker {
             if command.name.is_empty() || !command.name.chars().all(plain) || !names.insert(&command.name) {
                 self.problem(format!("{name}: a name is lower-case letters, digits and `_`, and used once"));
             }
-            if command.targets.is_empty() {
-                self.problem(format!("{name}.targets: empty; say what it may be used on"));
+            if command.verification.queries.is_empty() {
+                self.problem(format!("{name}.verification.queries: empty; without a check there is no cure"));
             }
-            self.argv(&name, "argv", command, &command.argv);
-            for (field, argv) in [("undo", &command.undo), ("was_applied", &command.was_applied)] {
-                if !argv.is_empty() {
-                    self.argv(&name, field, command, argv);
-                }
-            }
-            for (param, spec) in &command.params {
-                if spec.kind == CommandParamKind::Choice && spec.choices.is_empty() {
-                    self.problem(format!("{name}.params.{param}: a choice needs `choices`"));
-                }
+            self.between(&format!("{name}.timeout_seconds"), command.timeout_seconds, 1, 3600);
+            self.program(&format!("{name}.program"), &command.program.to_string_lossy());
+            match command.check.as_ref().map(|argv| argv.first()) {
+                Some(Some(program)) => self.program(&format!("{name}.check"), program),
+                Some(None) => self.problem(format!("{name}.check: empty; name a program and its arguments")),
+                None => {}
             }
         }
         commands
-    }
-
-    fn argv(&mut self, name: &str, field: &str, command: &Command, argv: &[String]) {
-        match argv.first() {
-            Some(program) => self.program(&format!("{name}.{field}"), program),
-            None => self.problem(format!("{name}.{field}: empty; name a program and its arguments")),
-        }
-        for word in argv.iter().skip(1) {
-            let inner = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-            if inner.is_some_and(|param| param != "target" && !command.params.contains_key(param)) {
-                self.problem(format!("{name}.{field}: `{word}` names no parameter; declare it under params"));
-            }
-        }
     }
 
     /// A program is pinned: absolute, there, and no shell that would read a line.

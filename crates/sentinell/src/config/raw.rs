@@ -65,6 +65,10 @@ pub(super) struct RawKubernetes {
     pub acting: Option<RawIdentity>,
     pub namespaces: Vec<String>,
     pub environments: BTreeMap<String, String>,
+    pub max_replicas: Option<u64>,
+    pub hold_seconds: Option<u32>,
+    pub every_seconds: Option<u32>,
+    pub within_seconds: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

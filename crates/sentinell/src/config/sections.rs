@@ -1,6 +1,7 @@
 //! The finished sections of [`Config`](super::Config).
 
 use super::Secret;
+use sentinell_core::action::{BlastRadius, Verification};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,8 +48,27 @@ pub struct Kubernetes {
     pub acting: Option<KubernetesIdentity>,
     /// Namespaces to look at; empty: those that the incident names.
     pub namespaces: Vec<String>,
-    /// Environment (production, staging, …) by namespace; `*` for the rest.
+    /// Environment (production, staging, …) by namespace.
     pub environments: BTreeMap<String, String>,
+    /// The environment of every other namespace (`*` in the file).
+    pub environment: String,
+    /// More pods than this are never asked for.
+    pub max_replicas: u64,
+    /// For how long it must stay well after a deed, seconds.
+    pub hold_seconds: u32,
+    /// How often to look meanwhile, seconds.
+    pub every_seconds: u32,
+    /// How long to wait for it at most, seconds.
+    pub within_seconds: u32,
+}
+
+/// What programs are started with: where they are looked up, and the few variables they may see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// `PATH`, for looking a program up once; afterwards it is pinned.
+    pub search_path: String,
+    /// Variables that a child process gets (`PATH`, `HOME`, `LANG`), and no others.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// One Prometheus server.
@@ -93,63 +113,66 @@ pub struct Git {
 }
 
 /// A program that the operator lets the agent propose (`command.<name>`).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
     /// Its name.
     pub name: String,
-    /// One line: what it does.
+    /// One line for a reasoner and for people.
     pub description: String,
-    /// Program (an absolute path) and arguments; `{name}` as a whole argument stands for a parameter.
-    pub argv: Vec<String>,
-    /// What would take it back, spelled the same way.
+    /// What it acts on, exactly as proposals must name it.
+    pub target: String,
+    /// What runs, an absolute path.
+    pub program: PathBuf,
+    /// Its arguments; `{param}` stands for a parameter.
     #[serde(default)]
-    pub undo: Vec<String>,
-    /// A program that tells whether it was done: exit code 0 yes, 1 no, anything else unknown.
-    #[serde(default)]
-    pub was_applied: Vec<String>,
-    /// Targets it may be used on; a pattern may end in `*`.
-    pub targets: Vec<String>,
-    /// Its parameters.
+    pub args: Vec<String>,
+    /// Every parameter; all of them are required.
     #[serde(default)]
     pub params: BTreeMap<String, CommandParam>,
     /// production, staging, …
     pub environment: String,
-    /// How many objects it touches.
-    #[serde(default = "one")]
-    pub blast_radius: u32,
+    /// Arguments of the same program that take it back.
+    #[serde(default)]
+    pub undo: Option<Vec<String>>,
+    /// Whether to take it back when it did not help.
+    #[serde(default)]
+    pub undo_if_unhelpful: bool,
+    /// Program (an absolute path) and arguments that tell whether it was done: exit code 0 yes, 1 no, anything else unknown.
+    #[serde(default)]
+    pub check: Option<Vec<String>>,
+    /// How one will know that it helped.
+    pub verification: Verification,
+    /// How far it reaches.
+    pub blast_radius: BlastRadius,
+    /// Time until it is killed, seconds.
+    #[serde(default = "half_a_minute")]
+    pub timeout_seconds: u32,
 }
 
-fn one() -> u32 {
-    1
+fn half_a_minute() -> u32 {
+    30
 }
 
-/// One parameter of a [`Command`].
+/// What a parameter of a [`Command`] may be.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandParam {
-    /// What it may be.
-    #[serde(rename = "type")]
-    pub kind: CommandParamKind,
-    /// The words it may be, for [`CommandParamKind::Choice`].
-    #[serde(default)]
-    pub choices: Vec<String>,
-    /// Lower bound, for [`CommandParamKind::Integer`].
-    #[serde(default)]
-    pub min: Option<i64>,
-    /// Upper bound, for [`CommandParamKind::Integer`].
-    #[serde(default)]
-    pub max: Option<i64>,
-}
-
-/// What a parameter may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CommandParamKind {
-    /// Letters, digits, `-`, `_` and `.`, not beginning with `-`, at most 63.
-    Name,
-    /// A whole number within bounds.
-    Integer,
-    /// One of some words.
-    Choice,
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CommandParam {
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// One of these words.
+    OneOf {
+        /// The words.
+        words: Vec<String>,
+    },
+    /// Letters, digits, `.`, `_` and `-`, beginning with a letter or digit.
+    Identifier {
+        /// Bytes at most.
+        max: usize,
+    },
 }

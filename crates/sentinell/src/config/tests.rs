@@ -39,9 +39,16 @@ fn every_problem_is_named_at_once() {
         [[commands]]
         name = "restart"
         description = "restarts it"
-        argv = ["/bin/true", "{which}"]
-        targets = []
+        target = "service/cache"
+        program = "cachectl"
         environment = "test"
+        blast_radius = { objects = 1, description = "one process" }
+        [commands.verification]
+        queries = []
+        expect = { kind = "findings_gone", subject = "service/cache" }
+        hold_seconds = 10
+        every_seconds = 2
+        within_seconds = 60
     "#;
     let said = problems(toml, &[("SRE_ENABLE_AGENT_WORKER", "maybe"), ("SENTINELL_OPERATOR_TOKEN", "short")]);
     for needle in [
@@ -51,8 +58,8 @@ fn every_problem_is_named_at_once() {
         "recordings:",
         "lease_seconds: 0",
         "repos.shop.check: `make` must be an absolute path",
-        "`{which}` names no parameter",
-        "restart.targets",
+        "commands.restart.program: `cachectl` must be an absolute path",
+        "commands.restart.verification.queries",
         "SRE_ENABLE_AGENT_WORKER",
         "auth.operator_token",
     ] {
