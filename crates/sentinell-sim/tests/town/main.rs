@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests are not marked as tests")]
 
 mod deeds;
+mod diagnosis;
 mod telemetry;
 
 use sentinell_core::evidence::{Observation, Query};

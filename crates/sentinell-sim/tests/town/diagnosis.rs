@@ -1,0 +1,106 @@
+//! What the evidence engine makes of the town, asked as the hall asks: query by query, then ranked as a whole.
+
+use crate::{EPOCH, ready, town};
+use sentinell_core::evidence::{Observation, Query, Telemetry};
+use sentinell_core::ids::QueryId;
+use sentinell_core::investigation::{Entry, Event, Investigation};
+use sentinell_core::policy::Budget;
+use sentinell_core::ports::{Question, Tool};
+use sentinell_core::signal::Signal;
+use sentinell_evidence::case::{self, Case, KubernetesRead, Level, LogStream, Series};
+use sentinell_evidence::diagnose::diagnose;
+use sentinell_evidence::finding::{Entity, EntityKind, Ranking};
+use sentinell_evidence::rank::rank;
+use sentinell_sim::{NAMESPACE, Scene, Town, stories};
+
+fn entity(text: &str) -> Entity {
+    let name = text.strip_prefix("service/town/").unwrap_or(text);
+    Entity::new(EntityKind::Service, name).in_namespace(NAMESPACE)
+}
+
+fn line(line: &sentinell_core::evidence::LogLine) -> case::LogLine {
+    let level = match line.level.as_deref() {
+        Some("WARN") => Level::Warn,
+        Some("ERROR") => Level::Error,
+        _ => Level::Info,
+    };
+    case::LogLine { at_ms: line.at.map(|at| at.0), level: Some(level), text: line.text.clone() }
+}
+
+fn add(case: &mut Case, telemetry: Telemetry) {
+    match telemetry {
+        Telemetry::Logs { subject, source, lines, baseline } => {
+            let (lines, baseline) = (lines.iter().map(line).collect(), baseline.iter().map(line).collect());
+            case.logs.push(LogStream { subject: entity(&subject), source, lines, baseline });
+        }
+        Telemetry::Metric { subject, name, labels, source, points } => {
+            case.metrics.push(Series { subject: entity(&subject), name, labels, source, points });
+        }
+        Telemetry::KubernetesJson { object } => case.kubernetes.push(KubernetesRead::Json(object)),
+        Telemetry::KubernetesText { argv, output } => case.kubernetes.push(KubernetesRead::Text { argv, output }),
+        Telemetry::Change(change) => case.changes.push(case::Change {
+            at_ms: change.at.0,
+            subject: entity(&change.subject),
+            kind: change.kind,
+            summary: change.summary,
+            reference: change.reference,
+            touched: change.touched,
+        }),
+        Telemetry::Call { caller, callee } => case.calls.push((entity(&caller), entity(&callee))),
+    }
+}
+
+/// Everything that the town's eyes bring at first about an alert.
+fn first_look(town: &Town, signal: &Signal) -> Vec<Observation> {
+    let opened = Event::Opened { signal: Box::new(signal.clone()), fingerprint: "f".into(), budget: Budget::default() };
+    let entry = Entry { incident: "i1".into(), seq: 1, at: signal.received_at, event: opened };
+    let case = Investigation::replay([&entry]).unwrap();
+    let read = |tool: &dyn Tool, question: Question| {
+        let Question { tool: name, args, why } = question;
+        ready(tool.observe(&Query { id: QueryId("q1".into()), tool: name, args, why })).ok()
+    };
+    let tools = town.tools();
+    tools.iter().flat_map(|tool| tool.first_look(&case).into_iter().filter_map(|q| read(tool, q))).collect()
+}
+
+fn ranking(scene: &Scene) -> Ranking {
+    let cue = scene.cues().remove(0);
+    let (town, _) = town(scene, cue.at.plus_seconds(1));
+    let empty = Case {
+        onset_ms: Some(cue.signal.occurred_at.0),
+        suspects: vec![entity(&cue.signal.labels["service"])],
+        ..Case::default()
+    };
+    let (mut findings, mut calls) = (vec![], vec![]);
+    for observation in first_look(&town, &cue.signal) {
+        let mut case = empty.clone();
+        observation.telemetry.into_iter().for_each(|telemetry| add(&mut case, telemetry));
+        findings.extend(diagnose(&case).findings);
+        calls.append(&mut case.calls);
+    }
+    rank(&findings, &Case { calls, ..empty })
+}
+
+#[test]
+fn the_engine_finds_the_true_component_of_every_story() {
+    let mut failures = vec![];
+    for mut story in stories() {
+        story.mischief.busy.clear();
+        let wrong = (0..10).filter_map(|seed| {
+            let scene = story.stage(seed, EPOCH);
+            let first = ranking(&scene).hypotheses.into_iter().next();
+            let first = first.map(|h| (h.component.to_string(), h.fault.word(), h.confidence));
+            let truth = scene.truth().map(|truth| (truth.component, truth.fault.to_owned()));
+            let right = truth.as_ref().map(|(component, _)| component) == first.as_ref().map(|(found, ..)| found);
+            if truth.as_ref().map(|(_, fault)| fault) != first.as_ref().map(|(_, fault, _)| fault) {
+                println!("{} {seed}: {first:?} for {truth:?}", story.name);
+            }
+            (!right).then(|| format!("{} with seed {seed}: {first:?} instead of {truth:?}", story.name))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        if wrong.len() > 1 {
+            failures.extend(wrong);
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
