@@ -7,36 +7,47 @@ use crate::case::{Case, Series};
 use crate::finding::{Entity, EntityKind, Fault, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A latency this many times (as a power of ten) above its baseline is slow.
-const SLOW: f64 = 0.6;
+/// A latency this many times above its baseline is slow.
+const SLOW: f64 = 2.0;
 
-/// What moved for one service or node. Ratios are powers of ten.
+/// A callee that got slower by this share of what its caller did explains the caller: one request makes several calls.
+const EXPLAINS: f64 = 0.15;
+
+/// Retransmitted segments a second on a node that carries pods; below this is noise.
+const LOSING: f64 = 3.0;
+
+/// What moved for one service or node.
 #[derive(Debug, Clone, Default)]
 struct Moves {
-    /// Of latency.
-    latency: f64,
-    /// Of cpu use.
+    /// Of the median latency: what a typical request meets.
+    typical: Option<Rise>,
+    /// Of high quantiles: what some requests meet.
+    tail: Option<Rise>,
+    /// Cpu use, worst over usual.
     cpu: f64,
-    /// Share of time throttled, at its worst.
+    /// Share of time throttled, worst minus usual.
     throttled: f64,
-    /// Of traffic, negative for less.
-    traffic: f64,
-    /// Retransmissions or losses, worst minus usual.
+    /// Retransmissions or losses a second, worst minus usual.
     retransmits: f64,
-    /// The expression of the strongest latency series.
+}
+
+/// How a latency rose.
+#[derive(Debug, Clone)]
+struct Rise {
+    /// Worst minus usual, in the series' unit.
+    by: f64,
+    /// Worst over usual.
+    times: f64,
     source: String,
-    /// When it was worst.
-    window: Option<Window>,
+    window: Window,
 }
 
 pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
     let moves = moves(case);
-    if moves.is_empty() {
-        return;
-    }
     starved(snapshot, &moves, report);
-    let node = slow_node(snapshot, &moves, report);
-    slow_services(snapshot, case, &moves, node.as_deref(), report);
+    let losing = losing_node(snapshot, &moves, report);
+    let slow = Slow::of(case, &moves);
+    slow.report(snapshot, &moves, losing, report);
 }
 
 fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
@@ -47,29 +58,39 @@ fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
         let Some(shape) = Shape::of(series, case.onset_ms) else { continue };
         let entry = all.entry(series.subject.clone()).or_default();
-        if has(&["latency", "duration", "response_time"]) {
-            let ratio = ((shape.worst + floor) / (shape.usual + floor)).log10();
-            if ratio > entry.latency {
-                entry.latency = ratio;
-                entry.source.clone_from(&series.source);
-                entry.window = Some(shape.window);
+        if is_latency(&name) {
+            let times = (shape.worst + floor) / (shape.usual + floor);
+            let rise =
+                Rise { by: shape.worst - shape.usual, times, source: series.source.clone(), window: shape.window };
+            let slot = if is_tail(series, &name) { &mut entry.tail } else { &mut entry.typical };
+            if slot.as_ref().is_none_or(|known| known.by < rise.by) {
+                *slot = Some(rise);
             }
         } else if has(&["throttl", "cfs"]) {
             entry.throttled = entry.throttled.max(shape.worst - shape.usual);
         } else if has(&["retrans", "packet_loss", "packets_dropped"]) {
             entry.retransmits = entry.retransmits.max(shape.worst - shape.usual);
         } else if has(&["cpu"]) && !has(&["limit", "request"]) {
-            entry.cpu = entry.cpu.max(((shape.worst + 0.01) / (shape.usual + 0.01)).log10());
-        } else if has(&["network_receive", "network_transmit", "receive_packets", "transmit_packets"]) {
-            entry.traffic = entry.traffic.min(((shape.least + 0.5) / (shape.usual + 0.5)).log10());
+            entry.cpu = entry.cpu.max((shape.worst + 0.01) / (shape.usual + 0.01));
         }
     }
     all
 }
 
+fn is_latency(name: &str) -> bool {
+    ["latency", "duration", "response_time"].iter().any(|word| name.contains(word))
+}
+
+/// A high quantile or a maximum, by the series' name or its quantile label.
+fn is_tail(series: &Series, name: &str) -> bool {
+    let quantile = series.labels.get("quantile").and_then(|q| q.parse::<f64>().ok());
+    quantile.is_some_and(|q| q > 0.6)
+        || ["p75", "p8", "p9", "p0.9", "_90", "_95", "_99", "max"].iter().any(|word| name.contains(word))
+}
+
 /// What a latency may wobble by without meaning: a tenth of what is usual here. Keeps silence from being "infinitely slower".
 fn latency_floor(case: &Case) -> f64 {
-    let latencies = case.metrics.iter().filter(|series| series.name.to_ascii_lowercase().contains("latency"));
+    let latencies = case.metrics.iter().filter(|series| is_latency(&series.name.to_ascii_lowercase()));
     let mut usual: Vec<f64> = latencies
         .filter_map(|s| Shape::of(s, case.onset_ms))
         .map(|shape| shape.usual)
@@ -79,11 +100,10 @@ fn latency_floor(case: &Case) -> f64 {
     usual.get(usual.len() / 2).map_or(1.0, |median| median / 10.0).max(f64::MIN_POSITIVE)
 }
 
-/// A series' usual value, and the worst and least that a short stretch of it reaches afterwards.
+/// A series' usual value, and the worst that a short stretch of it reaches afterwards.
 struct Shape {
     usual: f64,
     worst: f64,
-    least: f64,
     window: Window,
 }
 
@@ -104,14 +124,12 @@ impl Shape {
         let width = (rest.len() / 6).clamp(1, 30);
         let stretches =
             rest.windows(width).map(|stretch| (median(stretch.iter().map(|(_, value)| *value).collect()), stretch));
-        let mut shape =
-            Self { usual, worst: f64::NEG_INFINITY, least: f64::INFINITY, window: Window { start_ms: 0, end_ms: 0 } };
+        let mut shape = Self { usual, worst: f64::NEG_INFINITY, window: Window { start_ms: 0, end_ms: 0 } };
         for (value, stretch) in stretches {
             if value > shape.worst {
                 shape.worst = value;
                 shape.window = Window { start_ms: stretch[0].0, end_ms: stretch[stretch.len() - 1].0 };
             }
-            shape.least = shape.least.min(value);
         }
         Some(shape)
     }
@@ -124,138 +142,183 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Much more cpu and throttled at its limit.
 fn starved(snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, report: &mut Report) {
-    for (entity, moved) in moves.iter().filter(|(entity, _)| entity.kind != EntityKind::Node) {
-        if moved.cpu >= 0.45 && moved.throttled >= 0.2 {
-            let strength = (0.6 + 0.3 * moved.cpu.min(1.0)).min(0.95);
-            let subject = owner(snapshot, entity);
-            let say = format!(
-                "{} uses {:.0} times its usual cpu and is throttled {:.0} % of the time",
-                subject.name,
-                10_f64.powf(moved.cpu),
-                (moved.throttled * 100.0).min(100.0)
-            );
-            report.contradiction(subject, Fault::CpuOverload, strength, 8, &say, "cpu usage and throttling");
-        }
+    for (entity, moved) in moves.iter().filter(|(entity, moved)| entity.kind != EntityKind::Node && is_starved(moved)) {
+        let subject = owner(snapshot, entity);
+        let share = (moved.throttled * 100.0).min(100.0);
+        let say = format!(
+            "{} uses {:.1} times its usual cpu and is throttled {share:.0} % of the time",
+            subject.name, moved.cpu
+        );
+        let strength = (0.6 + 0.3 * moved.cpu.log10().min(1.0)).min(0.95);
+        report.contradiction(subject, Fault::CpuOverload, strength, 8, &say, "cpu usage and throttling");
     }
+}
+
+fn is_starved(moved: &Moves) -> bool {
+    moved.cpu >= 2.8 && moved.throttled >= 0.2
 }
 
 /// A pod's or service's workload, in its namespace.
 fn owner(snapshot: &Snapshot, entity: &Entity) -> Entity {
-    let pod = |pod: &&Pod| pod.meta.name == entity.name || snapshot.workload_name(pod) == entity.name;
-    match snapshot.pods.iter().find(pod) {
-        Some(pod) if entity.namespace.is_none() => snapshot.entity_of(pod),
-        Some(pod) if entity.kind == EntityKind::Pod => snapshot.entity_of(pod),
+    match pod_of(snapshot, entity) {
+        Some(pod) if entity.namespace.is_none() || entity.kind == EntityKind::Pod => snapshot.entity_of(pod),
         _ => entity.clone(),
     }
 }
 
-fn node_of<'a>(snapshot: &'a Snapshot, entity: &Entity) -> Option<&'a str> {
-    let pod =
-        snapshot.pods.iter().find(|pod| pod.meta.name == entity.name || snapshot.workload_name(pod) == entity.name)?;
-    (!pod.node.is_empty()).then_some(pod.node.as_str())
+fn pod_of<'a>(snapshot: &'a Snapshot, entity: &Entity) -> Option<&'a Pod> {
+    snapshot.pods.iter().find(|pod| pod.meta.name == entity.name || snapshot.workload_name(pod) == entity.name)
 }
 
-/// The node on which most of what it carries suffers and, beyond that, little elsewhere does.
-fn slow_node(snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, report: &mut Report) -> Option<String> {
-    let suffers =
-        |moved: &Moves| f64::from(u8::from(moved.latency >= SLOW)) + f64::from(u8::from(moved.traffic <= -0.2));
-    let mut nodes: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (entity, moved) in moves.iter().filter(|(entity, _)| entity.kind != EntityKind::Node) {
-        let Some(node) = node_of(snapshot, entity) else { continue };
-        let entry = nodes.entry(node).or_default();
-        entry.0 += suffers(moved).min(1.0);
-        entry.1 += 1.0;
-    }
-    let total: (f64, f64) = nodes.values().fold((0.0, 0.0), |sum, (hit, all)| (sum.0 + hit, sum.1 + all));
-    let losing = moves.iter().filter(|(entity, moved)| entity.kind == EntityKind::Node && moved.retransmits > 0.5);
-    let losing: BTreeMap<&str, f64> = losing.map(|(entity, moved)| (entity.name.as_str(), moved.retransmits)).collect();
-    let share = |(hit, all): (f64, f64)| if all > 0.0 { hit / all } else { 0.0 };
-    let (node, counts) =
-        nodes.iter().filter(|(_, (_, all))| *all >= 2.0).max_by(|a, b| share(*a.1).total_cmp(&share(*b.1)))?;
-    let widespread = share(total) >= 0.5 && total.1 >= 4.0;
-    if !widespread && losing.is_empty() {
-        return None;
-    }
-    let strongest = losing.iter().max_by(|a, b| a.1.total_cmp(b.1));
-    let (fault, strength, say, name) = match strongest {
-        Some((losing, rate)) if *rate > 5.0 => (
-            Fault::NetworkLoss,
-            0.85,
-            format!("node {losing} sends {rate:.1} segments a second again"),
-            (*losing).to_owned(),
-        ),
-        Some(_) => (
-            Fault::NetworkDelay,
-            0.8,
-            format!(
-                "{:.0} % of what runs on node {node} is slow or quiet, and segments are sent again",
-                share(*counts) * 100.0
-            ),
-            (*node).to_owned(),
-        ),
-        None => (
-            Fault::NetworkDelay,
-            0.5,
-            format!("{:.0} % of what runs on node {node} is slow or quiet", share(*counts) * 100.0),
-            (*node).to_owned(),
-        ),
-    };
-    report.contradiction(
-        Entity::new(EntityKind::Node, name.clone()),
-        fault,
-        strength,
-        8,
-        &say,
-        "latency, traffic and retransmissions by node",
-    );
-    Some(name)
+/// The node with pods of its own that sends far more segments again than the others.
+fn losing_node(snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, report: &mut Report) -> bool {
+    let carries = |name: &str| snapshot.pods.iter().any(|pod| pod.node == name && pod.meta.namespace != "kube-system");
+    let nodes = moves.iter().filter(|(entity, _)| entity.kind == EntityKind::Node && carries(&entity.name));
+    let mut rates: Vec<(f64, &Entity)> = nodes.map(|(entity, moved)| (moved.retransmits, entity)).collect();
+    rates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let Some((rate, node)) = rates.first().filter(|(rate, _)| *rate >= LOSING) else { return false };
+    let next = rates.get(1).map_or(0.0, |(rate, _)| *rate);
+    let strength = if *rate >= 3.0 * next { 0.9 } else { 0.7 };
+    let say = format!("node {} sends {rate:.1} segments a second again, the next worst node {next:.1}", node.name);
+    report.contradiction((*node).clone(), Fault::NetworkLoss, strength, 8, &say, "TCP retransmissions by node");
+    true
 }
 
-/// Services that are slow of themselves: no callee of theirs is about as much slower.
-fn slow_services(
-    snapshot: &Snapshot,
-    case: &Case,
-    moves: &BTreeMap<Entity, Moves>,
-    _node: Option<&str>,
-    report: &mut Report,
-) {
-    let slow: BTreeMap<&str, (&Entity, &Moves)> = moves
-        .iter()
-        .filter(|(entity, moved)| entity.kind != EntityKind::Node && moved.latency >= SLOW)
-        .map(|(e, m)| (e.name.as_str(), (e, m)))
-        .collect();
-    let mut blame: Vec<(f64, &Entity, &Moves)> = Vec::new();
-    for (name, (entity, moved)) in &slow {
-        let callees: BTreeSet<&str> = case
-            .calls
-            .iter()
-            .filter(|(caller, callee)| caller.name == *name && callee.name != *name)
-            .map(|(_, callee)| callee.name.as_str())
-            .collect();
-        let explained = callees
-            .iter()
-            .filter_map(|callee| slow.get(callee))
-            .map(|(_, callee)| callee.latency / moved.latency)
-            .fold(0.0, f64::max);
-        // A callee about as much slower explains its caller; one a little slower may merely be called by a slow one.
-        let own = if explained >= 0.75 {
-            0.3
-        } else if explained > 0.0 {
-            0.85
-        } else {
-            1.0
+/// Services that are slow of themselves, slowest first, and all that are slow.
+struct Slow<'a> {
+    own: Vec<(&'a Entity, &'a Rise)>,
+    all: BTreeMap<&'a str, &'a Rise>,
+}
+
+impl<'a> Slow<'a> {
+    /// A delayed service delays every request, so its median moves; where no median does, the tails are compared.
+    fn of(case: &Case, moves: &'a BTreeMap<Entity, Moves>) -> Self {
+        let typical = Self::by(case, moves, |moved| moved.typical.as_ref());
+        if typical.own.is_empty() { Self::by(case, moves, |moved| moved.tail.as_ref()) } else { typical }
+    }
+
+    fn by(case: &Case, moves: &'a BTreeMap<Entity, Moves>, pick: fn(&Moves) -> Option<&Rise>) -> Self {
+        let slow = |rise: &&Rise| rise.by > 0.0 && rise.times >= SLOW;
+        let services = moves.iter().filter(|(entity, _)| entity.kind != EntityKind::Node);
+        let rises: Vec<(&Entity, &Rise)> =
+            services.filter_map(|(entity, moved)| Some((entity, pick(moved).filter(slow)?))).collect();
+        let all: BTreeMap<&str, &Rise> = rises.iter().map(|(entity, rise)| (entity.name.as_str(), *rise)).collect();
+        let explained = |entity: &Entity, rise: &Rise| {
+            let callees =
+                case.calls.iter().filter(|(caller, callee)| caller.name == entity.name && callee.name != entity.name);
+            callees
+                .filter_map(|(_, callee)| all.get(callee.name.as_str()))
+                .any(|callee| callee.by >= EXPLAINS * rise.by)
         };
-        blame.push((moved.latency * own, entity, moved));
+        let mut own: Vec<(&Entity, &Rise)> =
+            rises.iter().filter(|(entity, rise)| !explained(entity, rise)).copied().collect();
+        own.sort_by(|a, b| b.1.by.total_cmp(&a.1.by).then_with(|| a.0.cmp(b.0)));
+        Self { own, all }
     }
-    let Some(top) = blame.iter().map(|(score, _, _)| *score).max_by(f64::total_cmp) else { return };
-    for (score, entity, moved) in blame {
-        let subject = owner(snapshot, entity);
-        let strength = 0.85 * (score / top) * (0.6 + 0.4 * (top / 2.0).min(1.0));
-        let say = format!(
-            "{} is {:.0} times slower than usual, and nothing it calls explains it",
-            subject.name,
-            10_f64.powf(moved.latency)
-        );
-        report.contradiction(subject, Fault::NetworkDelay, strength, 7, &say, &moved.source);
+
+    fn report(&self, snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, losing: bool, report: &mut Report) {
+        let Some((_, worst)) = self.own.first() else { return };
+        let node = self.node(snapshot);
+        if let Some((node, names)) = node.as_ref().filter(|_| !losing) {
+            let say = format!("what is slow of itself ({}) runs on node {node}", names.join(", "));
+            let subject = Entity::new(EntityKind::Node, *node);
+            report.contradiction(subject, Fault::NetworkDelay, 0.9, 8, &say, "latency by node");
+        }
+        for (entity, rise) in &self.own {
+            let busy = moves.get(*entity).is_some_and(is_starved);
+            let share = (rise.by / worst.by).clamp(0.0, 1.0);
+            // The node, lost segments or a starved processor explain a slow service better.
+            let rest = if losing || node.is_some() || busy { 0.5 } else { 1.0 };
+            let say = format!(
+                "a request to {} takes {:.0} times as long as usual; nothing it calls explains it and its cpu is not busier",
+                entity.name, rise.times
+            );
+            report.slow(owner(snapshot, entity), 0.9 * share * rest, &say, (&rise.source, rise.window));
+        }
+    }
+
+    /// A node on which at least two services are slow of themselves, the worst among them, and half of all it carries is slow.
+    fn node<'b>(&self, snapshot: &'b Snapshot) -> Option<(&'b str, Vec<String>)> {
+        let (worst, most) = self.own.first()?;
+        let node = pod_of(snapshot, worst)?.node.as_str();
+        let here = |entity: &Entity| pod_of(snapshot, entity).is_some_and(|pod| pod.node == node);
+        let members = self.own.iter().filter(|(entity, rise)| rise.by >= 0.05 * most.by && here(entity));
+        let names: Vec<String> = members.map(|(entity, _)| entity.name.clone()).collect();
+        let carried: BTreeSet<String> = snapshot
+            .pods
+            .iter()
+            .filter(|pod| pod.node == node && here_namespace(worst, pod))
+            .map(|pod| snapshot.workload_name(pod))
+            .collect();
+        let slow = carried.iter().filter(|name| self.all.contains_key(name.as_str())).count();
+        (!node.is_empty() && names.len() >= 2 && slow * 2 >= carried.len()).then_some((node, names))
+    }
+}
+
+fn here_namespace(entity: &Entity, pod: &Pod) -> bool {
+    entity.namespace.as_ref().is_none_or(|namespace| *namespace == pod.meta.namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::snapshot::service_entity;
+    use crate::kubernetes::testing::json;
+    use serde_json::json as object;
+
+    fn series(subject: Entity, name: &str, usual: f64, worst: f64) -> Series {
+        let points = (0..40).map(|at| (at * 5000, if (15..30).contains(&at) { worst } else { usual })).collect();
+        Series { subject, name: name.to_owned(), labels: BTreeMap::new(), source: name.to_owned(), points }
+    }
+
+    fn town() -> Case {
+        let pod = |name: &str, node: &str| {
+            json(
+                object!({ "kind": "Pod", "metadata": { "name": format!("{name}-0"), "namespace": "town", "ownerReferences": [{ "kind": "StatefulSet", "name": name }] },
+                "spec": { "nodeName": node }, "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } }),
+            )
+        };
+        let service = |name: &str| service_entity("town", name);
+        let calls =
+            [("gate", "mill"), ("gate", "well"), ("mill", "well")].map(|(a, b)| (service(a), service(b))).to_vec();
+        Case { kubernetes: vec![pod("gate", "n1"), pod("mill", "n2"), pod("well", "n2")], calls, ..Case::default() }
+    }
+
+    fn top(case: &Case) -> (Option<Fault>, String) {
+        let (findings, _) = crate::kubernetes::analyze_case(case);
+        findings.first().map_or((None, String::new()), |finding| (finding.fault, finding.subject.to_string()))
+    }
+
+    #[test]
+    fn the_deepest_service_whose_every_request_is_late_is_blamed() {
+        let mut case = town();
+        let service = |name: &str| service_entity("town", name);
+        case.metrics = vec![
+            series(service("gate"), "latency_p50", 20.0, 3000.0),
+            series(service("mill"), "latency_p50", 10.0, 1000.0),
+            series(service("well"), "latency_p50", 2.0, 2.5),
+            series(service("well"), "latency_p90", 5.0, 900.0),
+        ];
+        assert_eq!(top(&case), (Some(Fault::NetworkDelay), "service/town/mill".to_owned()));
+        case.metrics.extend([
+            series(service("mill"), "cpu", 0.01, 0.2),
+            series(service("mill"), "cpu_cfs_throttled", 0.0, 0.8),
+        ]);
+        assert_eq!(top(&case), (Some(Fault::CpuOverload), "service/town/mill".to_owned()));
+    }
+
+    #[test]
+    fn a_node_is_blamed_when_what_it_carries_is_slow_of_itself() {
+        let mut case = town();
+        case.calls.pop();
+        let service = |name: &str| service_entity("town", name);
+        case.metrics = ["mill", "well"].map(|name| series(service(name), "latency_p50", 10.0, 800.0)).to_vec();
+        case.metrics.push(series(service("gate"), "latency_p50", 20.0, 1600.0));
+        assert_eq!(top(&case), (Some(Fault::NetworkDelay), "node/n2".to_owned()));
+        case.metrics.extend([
+            series(Entity::new(EntityKind::Node, "n1"), "tcp_retransmits", 0.0, 1.0),
+            series(Entity::new(EntityKind::Node, "n2"), "tcp_retransmits", 0.0, 30.0),
+        ]);
+        assert_eq!(top(&case), (Some(Fault::NetworkLoss), "node/n2".to_owned()));
     }
 }

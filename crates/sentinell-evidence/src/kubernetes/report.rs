@@ -1,6 +1,6 @@
 //! Where analyzers put what they see.
 
-use crate::finding::{Entity, Fault, Finding, FindingKind, Gap};
+use crate::finding::{Entity, Fault, Finding, FindingKind, Gap, Window};
 
 /// Longest summary and excerpt, in characters.
 const MAX_TEXT: usize = 300;
@@ -39,6 +39,15 @@ impl Report {
         excerpt: &str,
     ) {
         self.add(FindingKind::Contradiction, subject, Some(fault), weight, summary, source, excerpt);
+    }
+
+    /// Slow of itself: the network, as far as anyone can tell.
+    pub fn slow(&mut self, subject: Entity, strength: f64, summary: &str, (source, window): (&str, Window)) {
+        self.contradiction(subject.clone(), Fault::NetworkDelay, strength, 7, summary, source);
+        let found = self.findings.iter_mut().find(|f| f.subject == subject && f.fault == Some(Fault::NetworkDelay));
+        if let Some(finding) = found {
+            finding.window = Some(window);
+        }
     }
 
     /// It hurts here; why is not visible from this alone.

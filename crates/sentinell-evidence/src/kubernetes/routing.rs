@@ -206,24 +206,72 @@ fn gateway(snapshot: &Snapshot, router: &Router) -> crate::finding::Entity {
     super::snapshot::service_entity(namespace, reader.or(named).unwrap_or(&router.meta.name))
 }
 
-/// The service whose name fits the route's id or path, if the one it leads to fits neither.
+/// The service whose name says what the route's id says, if the one it leads to has nothing of it.
 fn belongs_elsewhere<'a>(route: &Route, host: &str, names: &[&'a str]) -> Option<&'a str> {
-    let squeeze =
-        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let id = squeeze(&route.id);
-    let segments: Vec<String> = route.path.split('/').map(squeeze).filter(|segment| segment.len() >= 4).collect();
-    if id.len() < 3 && segments.is_empty() {
-        return None;
-    }
-    let fits = |name: &str| {
-        let name = squeeze(name);
-        let by_id = id.len() >= 3 && name.contains(&id);
-        by_id || segments.iter().any(|segment| name.contains(segment.as_str()) || segment.contains(&name))
+    let id = words(&route.id);
+    let path = words(&route.path);
+    let common =
+        |word: &str| names.iter().filter(|name| words(name).iter().any(|w| w == word)).count() * 4 > names.len();
+    let telling = |word: &&String| word.len() >= 3 && !common(word);
+    let squeezed: String = path.concat();
+    let touches = |name: &str| {
+        words(name)
+            .iter()
+            .any(|word| word.len() >= 3 && !common(word) && (id.contains(word) || squeezed.contains(word.as_str())))
     };
-    if fits(host) {
+    if touches(host) || id.iter().filter(telling).count() == 0 {
         return None;
     }
-    let mut fitting = names.iter().filter(|name| fits(name));
-    // The closest name is the one with the least left over.
-    fitting.by_ref().min_by_key(|name| name.len()).copied()
+    // All telling words of the id, and nothing else telling: `order` is not `order-history`.
+    let exactly = |name: &&&str| {
+        let own = words(name);
+        id.iter().filter(telling).all(|word| own.contains(word))
+            && own.iter().filter(telling).all(|word| id.contains(word))
+    };
+    names.iter().find(exactly).copied()
+}
+
+fn words(text: &str) -> Vec<String> {
+    let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::testing::json;
+    use serde_json::json as object;
+
+    fn fault(id: &str, uri: &str) -> Option<(Option<Fault>, String)> {
+        let service = |name: &str| object!({ "metadata": { "name": name, "namespace": "zoo" }, "spec": { "ports": [{ "port": 80 }] } });
+        let config = format!(
+            "gateway:\n  routes:\n    - id: {id}\n      uri: {uri}\n      predicates:\n        - Path=/api/v1/{id}/**\n"
+        );
+        let items = ["z-lion-app", "z-tiger-app", "z-bear-app", "z-door-app", "z-seal-app"].map(service);
+        let reads = [
+            json(object!({ "kind": "ServiceList", "items": items })),
+            json(
+                object!({ "kind": "ConfigMap", "metadata": { "name": "door-config", "namespace": "zoo" }, "data": { "application.yml": config } }),
+            ),
+            json(
+                object!({ "kind": "Deployment", "metadata": { "name": "z-door-app", "namespace": "zoo" }, "spec": { "template": { "spec": {
+                "volumes": [{ "name": "config", "configMap": { "name": "door-config" } }], "containers": [] } } } }),
+            ),
+        ];
+        crate::kubernetes::analyze(&Snapshot::new(&reads))
+            .0
+            .first()
+            .map(|finding| (finding.fault, finding.subject.name.clone()))
+    }
+
+    #[test]
+    fn a_route_is_compared_with_its_name_and_the_services() {
+        let misroute = Some((Some(Fault::RouteMismatch), "z-door-app".to_owned()));
+        assert_eq!(fault("lion", "lb://${LION_HOST:z-lion-app}"), None);
+        assert_eq!(fault("lion", "lb://${LION_HOST:z-tiger-app}"), misroute);
+        assert_eq!(fault("lion", "http://z-lions-app:80"), misroute);
+        assert_eq!(fault("lion", "http://z-lion-app:81"), misroute);
+        assert_eq!(fault("lion-news", "lb://z-lion-app"), None);
+        assert_eq!(fault("whale", "lb://z-whale-app"), None, "a route to what was never installed");
+    }
 }

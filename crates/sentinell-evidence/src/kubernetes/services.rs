@@ -55,9 +55,12 @@ fn selects_nothing(snapshot: &Snapshot, service: &Service, report: &mut Report) 
         .owned()
         .filter(|w| w.meta.namespace == namespace)
         .find(|w| w.meta.name == service.meta.name || shares(w));
-    let (strength, tail) = match meant {
-        Some(workload) => (0.97, format!("; the pods of {} have {}", workload.meta.name, shown(&workload.pod_labels))),
-        None => (0.5, String::new()),
+    let (strength, specificity, tail) = match meant {
+        Some(workload) => {
+            (0.97, 10, format!("; the pods of {} have {}", workload.meta.name, shown(&workload.pod_labels)))
+        }
+        // Nothing here was meant by it: left over, and nobody's outage.
+        None => (0.3, 4, String::new()),
     };
     let say = format!("service {} selects {}, which no pod has{tail}", service.meta.name, shown(&service.selector));
     let source = format!("kubectl describe service {}", service.meta.name);
@@ -65,7 +68,7 @@ fn selects_nothing(snapshot: &Snapshot, service: &Service, report: &mut Report) 
         service_entity(namespace, &service.meta.name),
         Fault::ServiceSelectorMismatch,
         strength,
-        10,
+        specificity,
         &say,
         &source,
     );
