@@ -1,7 +1,7 @@
 //! Which kinds of line stand out: the search without a known onset, and the comparison across a known one.
 
 use super::clock::{Occurrences, gaps, occurrences};
-use super::score::{largest_past_shift_of, novelty, shift, shift_at, surprise_of_silence, vanished};
+use super::score::{novelty, shift, shift_at, surprise_of_silence, vanished};
 use super::stream::Sequence;
 use crate::finding::FindingKind;
 
@@ -9,7 +9,10 @@ use crate::finding::FindingKind;
 const MOST_CLAIMS: usize = 40;
 
 /// Rounds of the search: after each, the claimed kind's lines are taken out and the rest is looked at afresh.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
+
+/// How many of the strongest claims of a round are tried against each other.
+const RIVALS: usize = 4;
 
 /// Fewest lines a search without an onset says anything about.
 const FEWEST_LINES: usize = 100;
@@ -32,37 +35,58 @@ pub(super) fn claims(sequence: &Sequence<'_>) -> Vec<Claim> {
         Some(split) if split > 0 => across(sequence, split),
         _ => search(sequence),
     };
-    claims.sort_by(|a, b| b.ratio.total_cmp(&a.ratio).then(a.kind.cmp(&b.kind)));
+    // Stable: of claims that were capped alike the one found first stays first.
+    claims.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
     claims.truncate(MOST_CLAIMS);
     claims
 }
 
 fn search(sequence: &Sequence<'_>) -> Vec<Claim> {
     let mut order = sequence.order.clone();
-    let mut found = Vec::new();
-    for _ in 0..ROUNDS {
-        if order.len() < FEWEST_LINES {
-            break;
-        }
-        let all = occurrences(&order, sequence.kinds.len(), None);
-        let bars = Bars::of(&all);
-        let best = (0_u32..)
-            .zip(all.iter().zip(&sequence.kinds))
-            .filter_map(|(kind, (occurrences, facts))| bars.best(kind, occurrences, facts.weight()))
-            .max_by(|a, b| a.ratio.total_cmp(&b.ratio).then(b.kind.cmp(&a.kind)));
-        let Some(claim) = best.filter(|claim| claim.ratio >= 1.0) else { break };
-        order.retain(|kind| *kind != claim.kind);
+    let mut found: Vec<Claim> = Vec::new();
+    let mut standing = standing_out(sequence, &order);
+    while found.len() < ROUNDS && order.len() >= FEWEST_LINES && order.len() * 2 >= sequence.order.len() {
+        // Lines are the clock, so a kind that stops makes its neighbours look busier. The claim that leaves the
+        // least to be explained once its kind is taken out is the one that happened.
+        let tried = standing.iter().take(RIVALS).map(|claim| {
+            let rest: Vec<u32> = order.iter().copied().filter(|kind| *kind != claim.kind).collect();
+            let left = standing_out(sequence, &rest);
+            (*claim, rest, left)
+        });
+        let weight = |left: &[Claim]| left.first().map_or(0.0, |claim| claim.ratio);
+        let Some((mut claim, rest, left)) = tried.min_by(|a, b| weight(&a.2).total_cmp(&weight(&b.2))) else { break };
+        // What is found in the remainder is less certain than what was taken out to get there.
+        claim.ratio = found.last().map_or(claim.ratio, |before| claim.ratio.min(0.9 * before.ratio));
         found.push(claim);
+        (order, standing) = (rest, left);
     }
     found
+}
+
+/// The kinds beyond the bar, strongest first.
+fn standing_out(sequence: &Sequence<'_>, order: &[u32]) -> Vec<Claim> {
+    if order.len() < FEWEST_LINES {
+        return Vec::new();
+    }
+    let all = occurrences(order, sequence.kinds.len(), None);
+    let bars = Bars::of(&all);
+    let mut standing: Vec<Claim> = (0_u32..)
+        .zip(all.iter().zip(&sequence.kinds))
+        .filter_map(|(kind, (occurrences, facts))| bars.best(kind, occurrences, facts.weight()))
+        .filter(|claim| claim.ratio >= 1.0)
+        .collect();
+    standing.sort_by(|a, b| b.ratio.total_cmp(&a.ratio).then(a.kind.cmp(&b.kind)));
+    standing
 }
 
 /// How much is needed before something is said, by how restless the stream has been so far.
 struct Bars {
     novelty: f64,
-    vanished: f64,
-    shift: f64,
 }
+
+/// What a silence or a change of rate must score; both are already measured by the kind's own past.
+const VANISHED: f64 = 5.2;
+const SHIFTED: f64 = 3.4;
 
 impl Bars {
     fn of(all: &[Occurrences]) -> Self {
@@ -70,10 +94,7 @@ impl Bars {
             let late = kind.at.first().is_some_and(|first| f64::from(*first) > 0.3 * f64::from(kind.end));
             late && kind.at.len() >= 5 && kind.runs().len() >= 5
         });
-        let mut habits: Vec<f64> = all.iter().filter_map(largest_past_shift_of).collect();
-        habits.sort_by(f64::total_cmp);
-        let median = habits.get(habits.len() / 2).copied().unwrap_or(0.0);
-        Self { novelty: 4.5 + 1.2 * (newcomers.count() as f64).ln_1p(), vanished: 5.2, shift: 3.5 + 0.4 * median }
+        Self { novelty: 4.5 + 1.35 * (newcomers.count() as f64).ln_1p() }
     }
 
     fn best(&self, kind: u32, occurrences: &Occurrences, weight: f64) -> Option<Claim> {
@@ -91,16 +112,19 @@ impl Bars {
             before: 0.0,
             after: share(first, end + 1.0),
         };
-        let gone = vanished(occurrences) / self.vanished;
-        if gone > best.ratio {
-            best =
-                Claim { shape: FindingKind::LogVanished, ratio: gone, before: share(first, last), after: 0.0, ..best };
+        let gone = vanished(occurrences);
+        if gone / VANISHED > best.ratio {
+            let shape = FindingKind::LogVanished;
+            best = Claim { shape, ratio: gone / VANISHED, before: share(first, last), after: 0.0, ..best };
         }
         if let Some(shift) = shift(occurrences) {
-            let ratio = positive(shift.score, weight.min(0.5)) / self.shift;
+            let ratio = positive(shift.score, weight.min(0.5)) / SHIFTED;
+            // Less and less until there is nothing is a stop, not a new rate.
+            let stopped = gone > 0.0 && shift.after < shift.before && end - last > 0.5 * end * (1.0 - shift.at);
             if ratio > best.ratio {
-                let shape = FindingKind::LogRateChange;
-                best = Claim { shape, ratio, before: shift.before * 1000.0, after: shift.after * 1000.0, ..best };
+                let shape = if stopped { FindingKind::LogVanished } else { FindingKind::LogRateChange };
+                let after = if stopped { 0.0 } else { shift.after * 1000.0 };
+                best = Claim { shape, ratio, before: shift.before * 1000.0, after, ..best };
             }
         }
         Some(best)
@@ -123,12 +147,9 @@ fn across(sequence: &Sequence<'_>, split: usize) -> Vec<Claim> {
     let once = all.iter().filter(|kind| kind.split.is_some_and(|s| kind.count(0.0, f64::from(s)) == 1.0)).count();
     // Good and Turing: kinds seen once tell how often a kind never seen turns up.
     let usual_newcomers = once as f64 * after / before;
-    let mut habits: Vec<f64> = all.iter().filter_map(largest_past_shift_of).collect();
-    habits.sort_by(f64::total_cmp);
-    let shift_bar = 3.5 + 0.4 * habits.get(habits.len() / 2).copied().unwrap_or(0.0);
     let mut found = Vec::new();
     for ((kind, occurrences), facts) in (0_u32..).zip(&all).zip(&sequence.kinds) {
-        let known = Known { kind, occurrences, weight: facts.weight(), usual_newcomers, shift_bar };
+        let known = Known { kind, occurrences, weight: facts.weight(), usual_newcomers };
         found.extend(known.judge().filter(|claim| claim.ratio >= 1.0));
     }
     found
@@ -140,7 +161,6 @@ struct Known<'a> {
     occurrences: &'a Occurrences,
     weight: f64,
     usual_newcomers: f64,
-    shift_bar: f64,
 }
 
 impl Known<'_> {
@@ -156,7 +176,7 @@ impl Known<'_> {
             let mut runs: Vec<u32> = self.occurrences.at.clone();
             runs.dedup();
             let (runs, now) = (runs.len() as f64, now as f64);
-            let score = 2.0 + 1.5 * runs.ln() + 0.3 * (now / runs).ln() + 1.33 * self.weight
+            let score = 2.0 + 1.5 * runs.ln() + 0.3 * (now / runs).ln() + 2.0 * self.weight
                 - 1.2 * self.usual_newcomers.ln_1p();
             return claim(FindingKind::LogNovelty, score / 3.5);
         }
@@ -167,6 +187,6 @@ impl Known<'_> {
             return claim(FindingKind::LogVanished, score / 4.5);
         }
         let shift = shift_at(self.occurrences, split)?;
-        claim(FindingKind::LogRateChange, positive(shift.score, self.weight.min(0.5)) / self.shift_bar)
+        claim(FindingKind::LogRateChange, positive(shift.score, self.weight.min(0.5)) / SHIFTED)
     }
 }

@@ -83,8 +83,8 @@ pub(super) fn shift(kind: &Occurrences) -> Option<Shift> {
     places.filter_map(|at| shift_at(kind, at * f64::from(kind.end))).max_by(|a, b| a.score.total_cmp(&b.score))
 }
 
-/// The change of rate at a clock reading, if there is one: the part after it against all blocks of the same length
-/// before, less the largest change the kind had gone through by then.
+/// The change of rate at a clock reading, if there is one: the part after it against what the part before lets
+/// expect, as far as it holds all along, less one and a half times the largest change the kind went through before.
 pub(super) fn shift_at(kind: &Occurrences, place: f64) -> Option<Shift> {
     let end = f64::from(kind.end);
     let width = (end - place) / WINDOWS as f64;
@@ -101,19 +101,18 @@ pub(super) fn shift_at(kind: &Occurrences, place: f64) -> Option<Shift> {
         return None;
     }
     let expected = seen / before.len() as f64 * WINDOWS as f64;
-    let blocks = || before.windows(WINDOWS).map(|block| block.iter().sum::<f64>());
-    let (contrast, outside) = if now >= FOLD * expected {
+    let fold = fold(expected / (end - place), now / (end - place));
+    let outside = if fold >= FOLD {
         let high = quantile(&before, 0.9);
-        (steady(now) - steady(blocks().fold(0.0, f64::max)), after.iter().filter(|c| **c > high).count())
-    } else if now * FOLD <= expected {
+        after.iter().filter(|count| **count > high).count()
+    } else if fold <= 1.0 / FOLD {
         let low = quantile(&before, 0.1);
-        (steady(blocks().fold(f64::INFINITY, f64::min)) - steady(now), after.iter().filter(|c| **c < low).count())
+        after.iter().filter(|count| **count < low).count()
     } else {
         return None;
     };
-    let share = outside as f64 / WINDOWS as f64;
-    let habit = (largest_past_shift(&before) - 1.5).max(0.0);
-    let score = contrast.max(0.0) * share.powf(1.5) - habit;
+    let contrast = (steady(now) - steady(expected)).abs();
+    let score = contrast * (outside as f64 / WINDOWS as f64).powf(1.5) - 1.5 * largest_past_shift(&before);
     let per_unit = |count: f64, windows: usize| count / (windows as f64 * width);
     (score > 0.0).then(|| Shift {
         score,
@@ -151,13 +150,9 @@ fn quantile(values: &[f64], share: f64) -> f64 {
     sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
-/// The largest change a kind went through before the later part; `None` for a kind too rare to have habits.
-pub(super) fn largest_past_shift_of(kind: &Occurrences) -> Option<f64> {
-    const PAST: usize = 24;
-    if kind.at.len() < 20 {
-        return None;
-    }
-    let width = LATER_PART * f64::from(kind.split.unwrap_or(kind.end)) / PAST as f64;
-    let past: Vec<f64> = (0..PAST).map(|n| kind.count(n as f64 * width, (n + 1) as f64 * width)).collect();
-    (past.iter().sum::<f64>() >= 12.0).then(|| largest_past_shift(&past))
+/// By how many times a rate changed: midway between lines per line of other kinds and lines per line of any kind,
+/// because the first exaggerates for a kind that is most of the stream and the second hides it.
+fn fold(before: f64, after: f64) -> f64 {
+    let share = |rate: f64| rate / (1.0 + rate);
+    (after / before * share(after) / share(before)).sqrt()
 }

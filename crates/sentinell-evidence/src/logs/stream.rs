@@ -23,10 +23,9 @@ impl KindFacts {
     /// How much more a kind counts because of what it says, in the unit of the scores.
     pub(super) fn weight(&self) -> f64 {
         match self.level {
-            Some(Level::Fatal) => 2.0,
-            Some(Level::Error) => 1.5,
-            Some(Level::Warn) => 0.75,
-            None | Some(Level::Info | Level::Debug) if speaks_of_trouble(&self.text) => 0.75,
+            Some(Level::Error | Level::Fatal) => 1.0,
+            Some(Level::Warn) => 0.5,
+            None | Some(Level::Info | Level::Debug) if speaks_of_trouble(&self.text) => 0.5,
             Some(Level::Debug) => -0.5,
             None | Some(Level::Info) => 0.0,
         }

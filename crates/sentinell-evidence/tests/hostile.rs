@@ -1,0 +1,1 @@
+//! Whatever comes in, the engine answers, bounded and twice the same.
