@@ -144,7 +144,7 @@ fn across(sequence: &Sequence<'_>, split: usize) -> Vec<Claim> {
     if after < 1.0 {
         return Vec::new();
     }
-    let once = all.iter().filter(|kind| kind.split.is_some_and(|s| kind.count(0.0, f64::from(s)) == 1.0)).count();
+    let once = all.iter().filter(|kind| kind.before == 1).count();
     // Good and Turing: kinds seen once tell how often a kind never seen turns up.
     let usual_newcomers = once as f64 * after / before;
     let mut found = Vec::new();
@@ -167,7 +167,7 @@ impl Known<'_> {
     fn judge(&self) -> Option<Claim> {
         let split = f64::from(self.occurrences.split?);
         let end = f64::from(self.occurrences.end);
-        let seen = self.occurrences.at.iter().filter(|at| f64::from(**at) < split).count();
+        let seen = self.occurrences.before;
         let now = self.occurrences.at.len() - seen;
         let share = |count: usize, span: f64| 1000.0 * count as f64 / span.max(1.0);
         let (before, after) = (share(seen, split), share(now, end - split));

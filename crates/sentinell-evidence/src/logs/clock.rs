@@ -13,23 +13,23 @@ pub(super) struct Occurrences {
     pub(super) end: u32,
     /// Clock reading at the known split, if there is one.
     pub(super) split: Option<u32>,
+    /// How many of its lines came before the split.
+    pub(super) before: usize,
 }
 
 /// All kinds' occurrences in one pass. `split` is a line number.
 pub(super) fn occurrences(order: &[u32], kinds: usize, split: Option<usize>) -> Vec<Occurrences> {
     let mut all = vec![Occurrences::default(); kinds];
-    let mut own_before = vec![0_usize; kinds];
     for (line, kind) in order.iter().enumerate() {
         let Some(occurrences) = all.get_mut(*kind as usize) else { continue };
         let own = occurrences.at.len();
         occurrences.at.push(u32::try_from(line - own).unwrap_or(u32::MAX));
-        if split.is_some_and(|split| line < split) {
-            own_before[*kind as usize] += 1;
-        }
+        occurrences.before += usize::from(split.is_some_and(|split| line < split));
     }
-    for (occurrences, own_before) in all.iter_mut().zip(own_before) {
-        occurrences.end = u32::try_from(order.len() - occurrences.at.len()).unwrap_or(u32::MAX);
-        occurrences.split = split.map(|line| u32::try_from(line.min(order.len()) - own_before).unwrap_or(u32::MAX));
+    for occurrences in &mut all {
+        let reading = |line: usize, own: usize| u32::try_from(line.min(order.len()) - own).unwrap_or(u32::MAX);
+        occurrences.end = reading(order.len(), occurrences.at.len());
+        occurrences.split = split.map(|line| reading(line, occurrences.before));
     }
     all
 }
