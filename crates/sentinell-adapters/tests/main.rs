@@ -3,6 +3,7 @@
 
 mod main {
     mod case;
+    mod cluster;
     mod command;
     mod files;
     mod git;
