@@ -20,6 +20,8 @@ mod registry;
 mod writer;
 
 #[cfg(test)]
+mod pace;
+#[cfg(test)]
 mod tests;
 
 pub use access::{NewToken, Session, Token};

@@ -59,9 +59,9 @@ CREATE TABLE signals (
     raw_sha256  TEXT    NOT NULL, -- of the bytes as they came in
     received_at BIGINT  NOT NULL,
     body        TEXT    NOT NULL,
-    answer      TEXT,             -- what the first delivery was answered, where there is a delivery id
-    UNIQUE (source, delivery_id)
+    answer      TEXT              -- what the first delivery was answered, where there is a delivery id
 );
+CREATE UNIQUE INDEX signals_delivery ON signals (source, delivery_id) WHERE delivery_id IS NOT NULL;
 CREATE INDEX signals_incident ON signals (incident, n) WHERE incident IS NOT NULL;
 
 CREATE TABLE wakeups (

@@ -77,9 +77,9 @@ impl Target {
     }
 
     async fn migrate(&self) -> Result<()> {
-        let mut conn = SqliteConnection::connect_with(&self.0).await?;
-        let done = MIGRATIONS.run(&mut conn).await;
-        conn.close().await?;
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(self.0.clone()).await?;
+        let done = MIGRATIONS.run(&pool).await;
+        pool.close().await;
         done.map_err(|error| StoreError::Unavailable(format!("migrating the database: {error}")))
     }
 

@@ -35,8 +35,16 @@ pub enum StoreError {
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl StoreError {
+    /// The same trouble, met after a write that nothing guards: the whole group has to go.
+    pub(super) fn spoiled(self) -> Self {
+        match self {
+            Self::Busy | Self::Unavailable(_) => self,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+
     /// Whether the write connection is in doubt, so that the whole group must be rolled back.
-    pub(super) fn poisons_group(&self) -> bool {
+    pub(super) fn spoils_group(&self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable(_))
     }
 }

@@ -3,8 +3,9 @@
 
 use super::chain::hex;
 use super::db::Conn;
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::journal::{self, Draft, Head};
+use super::writer::savepoint;
 use super::{Store, incidents, queue, read_word, word};
 use sentinell_core::ids::{Fingerprint, IncidentId};
 use sentinell_core::incident::Incident;
@@ -14,6 +15,7 @@ use sentinell_core::signal::{Severity, Signal, SignalState};
 use sentinell_core::time::Timestamp;
 use sentinell_core::triage::{KnownAlert, Triage, triage};
 use serde::{Deserialize, Serialize};
+use sqlx::Row;
 
 /// A signal on its way in: authenticated, bounded and redacted.
 #[derive(Debug, Clone)]
@@ -55,58 +57,85 @@ impl Store {
 }
 
 async fn take_in(conn: &mut Conn, accept: Accept, body: String) -> Result<Receipt> {
-    if let Some(first) = earlier(conn, &accept.signal).await? {
-        return Ok(first);
+    let Found { answered, known } = look_up(conn, &accept).await?;
+    if let Some(answer) = answered {
+        let first: Receipt = serde_json::from_str(&answer)?;
+        return Ok(Receipt { duplicate: true, ..first });
     }
-    let found = known(conn, &accept.fingerprint).await?;
-    let triage = triage(&accept.signal, found.as_ref().map(|found| &found.alert));
+    let triage = triage(&accept.signal, known.as_ref().map(|known| &known.alert));
+    match &triage {
+        // Nothing here can fail for a reason of this signal alone, so it needs no savepoint: this is the busy path.
+        Triage::Ignore | Triage::Open | Triage::Repeat { .. } => {
+            let shown = known.as_ref().filter(|_| matches!(triage, Triage::Repeat { .. }));
+            let shown: Option<Incident> = shown.map(|known| serde_json::from_str(&known.view)).transpose()?;
+            put(conn, accept, body, triage, known, shown).await.map_err(StoreError::spoiled)
+        }
+        Triage::Join { .. } | Triage::Reopen { .. } | Triage::Resolve { .. } => {
+            savepoint(conn, move |conn| Box::pin(put(conn, accept, body, triage, known, None))).await
+        }
+    }
+}
+
+async fn put(
+    conn: &mut Conn,
+    accept: Accept,
+    body: String,
+    triage: Triage,
+    known: Option<Known>,
+    shown: Option<Incident>,
+) -> Result<Receipt> {
     let incident = match &triage {
-        Triage::Ignore => None,
+        Triage::Ignore | Triage::Repeat { .. } => shown,
         Triage::Open => Some(open(conn, &accept).await?),
-        Triage::Repeat { .. } => found.as_ref().map(|found| serde_json::from_str(&found.view)).transpose()?,
         Triage::Join { incident, why } => Some(tell(conn, incident, &accept, Said::Joined(why)).await?),
         Triage::Reopen { incident } => Some(tell(conn, incident, &accept, Said::Returned).await?),
         Triage::Resolve { incident } => Some(tell(conn, incident, &accept, Said::Over).await?),
     };
     if let Some(incident) = &incident {
-        count(conn, &accept, incident, found.as_ref(), matches!(triage, Triage::Open)).await?;
+        count(conn, &accept, incident, known.as_ref(), matches!(triage, Triage::Open)).await?;
     }
     let receipt = Receipt { incident, triage, duplicate: false };
     keep(conn, &accept, &receipt, body).await?;
     Ok(receipt)
 }
 
-/// What the same delivery was answered before.
-async fn earlier(conn: &mut Conn, signal: &Signal) -> Result<Option<Receipt>> {
-    let Some(delivery) = &signal.delivery_id else { return Ok(None) };
-    let sql = "SELECT answer FROM signals WHERE source = $1 AND delivery_id = $2";
-    let answer: Option<String> =
-        sqlx::query_scalar(sql).bind(&signal.source).bind(delivery).fetch_optional(conn).await?;
-    let Some(answer) = answer else { return Ok(None) };
-    let first: Receipt = serde_json::from_str(&answer)?;
-    Ok(Some(Receipt { duplicate: true, ..first }))
+/// What is there already when a signal comes in.
+struct Found {
+    /// What the same delivery was answered before.
+    answered: Option<String>,
+    known: Option<Known>,
 }
 
-struct Found {
+/// Its alert, and the incident that alert belongs to.
+struct Known {
     alert: KnownAlert,
     view: String,
 }
 
-async fn known(conn: &mut Conn, fingerprint: &Fingerprint) -> Result<Option<Found>> {
-    let sql = "SELECT a.incident, a.firing, a.severity, i.status, i.resolution, i.updated_at, i.view \
-               FROM alerts a JOIN incidents i ON i.id = a.incident WHERE a.fingerprint = $1";
-    let row: Option<(String, bool, String, String, Option<String>, i64, String)> =
-        sqlx::query_as(sql).bind(fingerprint.as_str()).fetch_optional(conn).await?;
-    let Some((incident, firing, severity, status, resolution, updated_at, view)) = row else { return Ok(None) };
+/// Everything that taking a signal in has to know, in one read.
+async fn look_up(conn: &mut Conn, accept: &Accept) -> Result<Found> {
+    let sql = "SELECT s.answer, a.incident, a.firing, a.severity, i.status, i.resolution, i.updated_at, i.view \
+               FROM (SELECT 1) one LEFT JOIN signals s ON s.source = $1 AND s.delivery_id = $2 \
+               LEFT JOIN alerts a ON a.fingerprint = $3 LEFT JOIN incidents i ON i.id = a.incident";
+    let row = sqlx::query(sql)
+        .bind(&accept.signal.source)
+        .bind(&accept.signal.delivery_id)
+        .bind(accept.fingerprint.as_str())
+        .fetch_one(conn)
+        .await?;
+    let answered = row.try_get("answer")?;
+    let Some(incident) = row.try_get::<Option<String>, _>("incident")? else {
+        return Ok(Found { answered, known: None });
+    };
     let alert = KnownAlert {
         incident: IncidentId(incident),
-        over: status == "resolved",
-        self_recovered: resolution.as_deref() == Some("self_recovered"),
-        updated_at: Timestamp(updated_at),
-        severity: read_word(&severity)?,
-        firing,
+        over: row.try_get::<&str, _>("status")? == "resolved",
+        self_recovered: row.try_get::<Option<&str>, _>("resolution")? == Some("self_recovered"),
+        updated_at: Timestamp(row.try_get("updated_at")?),
+        severity: read_word(row.try_get("severity")?)?,
+        firing: row.try_get("firing")?,
     };
-    Ok(Some(Found { alert, view }))
+    Ok(Found { answered, known: Some(Known { alert, view: row.try_get("view")? }) })
 }
 
 async fn open(conn: &mut Conn, accept: &Accept) -> Result<Incident> {
@@ -153,13 +182,13 @@ async fn count(
     conn: &mut Conn,
     accept: &Accept,
     incident: &Incident,
-    found: Option<&Found>,
+    known: Option<&Known>,
     fresh: bool,
 ) -> Result<()> {
     let (signal, at) = (&accept.signal, accept.signal.received_at.0);
     let firing = signal.state == SignalState::Firing;
-    let gravest: Severity = match found {
-        Some(found) if !fresh => found.alert.severity.max(signal.severity),
+    let gravest: Severity = match known {
+        Some(known) if !fresh => known.alert.severity.max(signal.severity),
         _ => signal.severity,
     };
     if !fresh {

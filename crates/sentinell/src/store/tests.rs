@@ -2,22 +2,23 @@
 
 use super::*;
 use sentinell_core::alert::fingerprint;
+use sentinell_core::approval::{Principal, Role};
 use sentinell_core::ids::Actor;
 use sentinell_core::investigation::{Command, Event, Investigation, Phase};
-use sentinell_core::policy::Budget;
+use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::signal::{Severity, Signal, SignalState, SignalType};
 use sentinell_core::triage::Triage;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A database of its own, gone with the test.
-struct House {
+pub(super) struct House {
     folder: tempfile::TempDir,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder).await;
         Self { folder, store }
@@ -44,7 +45,7 @@ async fn open(folder: &tempfile::TempDir) -> Store {
     Store::open(&url(folder), Options::default()).await.unwrap()
 }
 
-fn firing(rule: &str, n: usize, at: i64) -> Accept {
+pub(super) fn firing(rule: &str, n: usize, at: i64) -> Accept {
     let signal = Signal {
         id: format!("s-{rule}-{n}-{at}").as_str().into(),
         signal_type: SignalType::Alert,
@@ -80,6 +81,13 @@ fn resolved(rule: &str, n: usize, at: i64) -> Accept {
 async fn opened(store: &Store, rule: &str, at: i64) -> Investigation {
     let receipt = store.accept(firing(rule, 0, at)).await.unwrap();
     store.load(&receipt.incident.unwrap().id).await.unwrap().unwrap()
+}
+
+/// From now on this connection finds no room for another page.
+async fn fill_up(conn: &mut db::Conn) -> Result<()> {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *conn).await?;
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(conn).await?;
+    Ok(())
 }
 
 fn note(text: &str) -> Event {
@@ -344,4 +352,170 @@ async fn lists_are_filtered_paged_and_refuse_foreign_cursors() {
         let answer = house.store.incidents(Filter::default(), Some(garbage), 3).await;
         assert!(matches!(answer, Err(StoreError::BadCursor)), "{garbage}: {answer:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_loses_nothing_and_heals() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    house.store.writer.write(|conn| Box::pin(fill_up(conn))).await.unwrap();
+    let mut acknowledged = 0;
+    let mut refused = 0;
+    for n in 0..200 {
+        match house.store.accept(firing(&format!("rule-{n}"), n, 2000)).await {
+            Ok(_) => acknowledged += 1,
+            Err(StoreError::Unavailable(why)) => {
+                assert!(why.contains("full"), "{why}");
+                refused += 1;
+                break;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(refused, 1, "the disk never got full");
+    let counters = house.store.counters(Timestamp(3000)).await.unwrap();
+    assert_eq!((counters.signals_total, counters.entries_total), (acknowledged + 1, acknowledged + 1));
+    // The writer opens a new connection, which finds the disk as it is then.
+    house.store.accept(firing("after", 0, 4000)).await.unwrap();
+    house.store.append(&case, vec![note("healed")], Timestamp(4000), None).await.unwrap();
+    assert_eq!(house.store.last_position().await.unwrap(), acknowledged + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_panics_harms_nobody_else() {
+    let house = House::new().await;
+    let case = opened(&house.store, "lamp", 1000).await;
+    let bad = house.store.writer.write::<(), _>(|_| Box::pin(async { panic!("on purpose") }));
+    assert!(matches!(bad.await, Err(StoreError::Unavailable(_))));
+    house.store.append(&case, vec![note("fine")], Timestamp(2000), None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_says_busy_and_keeps_what_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { queue: 4, group: 2, ..Options::default() };
+    let store = Store::open(&url(&folder), options).await.unwrap();
+    let accepts = (0..64).map(|n| store.accept(firing(&format!("rule-{n}"), n, 1000)));
+    let answers = futures::future::join_all(accepts).await;
+    let kept = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+    assert!(answers.iter().any(|answer| matches!(answer, Err(StoreError::Busy))));
+    assert!(kept >= 4);
+    store.close().await;
+    assert_eq!(open(&folder).await.counters(Timestamp(1)).await.unwrap().signals_total, kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_find_one_finished_house() {
+    let folder = tempfile::tempdir().unwrap();
+    let starts = (0..6).map(|n| {
+        let url = url(&folder);
+        tokio::spawn(async move {
+            let store = Store::open(&url, Options::default()).await.unwrap();
+            store.accept(firing(&format!("rule-{n}"), n, 1000)).await.unwrap();
+        })
+    });
+    for start in futures::future::join_all(starts).await {
+        start.unwrap();
+    }
+    assert_eq!(open(&folder).await.last_position().await.unwrap(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_open_doors_only_while_they_hold() {
+    let House { store, folder: _folder } = House::new().await;
+    let new = NewToken { id: "t1".into(), name: "ann".into(), role: Role::Operator, hash: "aa".into() };
+    let token = store.create_token(new.clone(), Timestamp(1000)).await.unwrap();
+    assert!(matches!(store.create_token(new, Timestamp(1)).await, Err(StoreError::Conflict(_))));
+    store.token_used(&token, Timestamp(2000)).await.unwrap();
+    let token = store.token_by_hash("aa").await.unwrap().unwrap();
+    assert_eq!((token.role, token.last_used_at), (Role::Operator, Some(Timestamp(2000))));
+    assert_eq!(store.token_by_hash("ab").await.unwrap(), None);
+
+    let principal = Principal { actor: "ann".into(), role: Role::Operator };
+    let session = Session {
+        hash: "s1".into(),
+        principal: principal.clone(),
+        token_id: Some("t1".into()),
+        csrf: "c".into(),
+        expires_at: Timestamp(9000),
+    };
+    store.create_session(session.clone(), Timestamp(1000)).await.unwrap();
+    assert_eq!(store.session("s1", Timestamp(8999)).await.unwrap(), Some(session));
+    assert_eq!(store.session("s1", Timestamp(9000)).await.unwrap(), None, "expired");
+    store.revoke_token("t1", Timestamp(3000)).await.unwrap();
+    assert_eq!(store.session("s1", Timestamp(3001)).await.unwrap(), None, "its token was taken back");
+    assert_eq!(store.tokens().await.unwrap()[0].revoked_at, Some(Timestamp(3000)));
+
+    for (hash, expires, taken_at, works) in [("k1", 5000, 4999, true), ("k2", 5000, 5000, false)] {
+        store.create_ticket(hash, &principal, Timestamp(1000), Timestamp(expires)).await.unwrap();
+        let taken = store.take_ticket(hash, Timestamp(taken_at)).await.unwrap();
+        assert_eq!(taken, works.then(|| principal.clone()));
+        assert_eq!(store.take_ticket(hash, Timestamp(1000)).await.unwrap(), None, "a ticket works once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_key_is_answered_once() {
+    let House { store, folder: _folder } = House::new().await;
+    let reserve = async |hash: &str, at| store.reserve_request("ann", "key", hash, Timestamp(at)).await.unwrap();
+    assert_eq!(reserve("r1", 1000).await, Reserved::Yours);
+    assert_eq!(reserve("r1", 1001).await, Reserved::Running);
+    assert_eq!(reserve("r2", 1002).await, Reserved::OtherRequest);
+    assert_eq!(reserve("r1", 61_001).await, Reserved::Yours, "its process died");
+    let answer = StoredAnswer { status: 201, body: "{}".into() };
+    store.finish_request("ann", "key", answer.clone()).await.unwrap();
+    assert_eq!(reserve("r1", 200_000).await, Reserved::Answered(answer));
+    assert_eq!(store.reserve_request("bob", "key", "r1", Timestamp(1)).await.unwrap(), Reserved::Yours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_registered_is_given_back_as_it_came() {
+    let House { store, folder: _folder } = House::new().await;
+    let repo = Repo {
+        id: "r1".into(),
+        name: "lamps".into(),
+        repo_url: "https://example.org/lamps.git".into(),
+        default_branch: "main".into(),
+        github_app_installation_id: Some(json!(42)),
+        description: None,
+        metadata: json!({ "team": ["sea", 1.5] }),
+        created_at: Timestamp(1000),
+        updated_at: Timestamp(1000),
+    };
+    store.put_repo(&repo).await.unwrap();
+    assert_eq!(store.repos().await.unwrap(), [repo.clone()]);
+    let channel = |id: &str, repo_id: Option<&str>, at| SlackChannel {
+        id: id.into(),
+        team_id: "T".into(),
+        channel_id: "C".into(),
+        channel_name: None,
+        repo_id: repo_id.map(str::to_owned),
+        description: None,
+        created_at: Timestamp(at),
+        updated_at: Timestamp(at),
+    };
+    store.put_slack_channel(&channel("c1", None, 1)).await.unwrap();
+    let again = store.put_slack_channel(&channel("c2", Some("r1"), 2)).await.unwrap();
+    assert_eq!((again.id.as_str(), again.created_at, again.updated_at), ("c1", Timestamp(1), Timestamp(2)));
+    assert_eq!(store.slack_channels().await.unwrap(), [again]);
+    let stray = store.put_slack_channel(&channel("c3", Some("nowhere"), 3)).await;
+    assert!(matches!(stray, Err(StoreError::NotFound(_))), "{stray:?}");
+    assert!(matches!(store.delete_repo("r1").await, Err(StoreError::Conflict(_))), "a channel still names it");
+
+    let policy = Policy { approval_seconds: 60, ..Policy::default() };
+    assert_eq!(store.policy().await.unwrap(), (0, Policy::default()));
+    assert_eq!(store.set_policy(policy.clone(), &"ann".into(), "shorter", Timestamp(1)).await.unwrap(), 1);
+    assert_eq!(store.set_policy(Policy::default(), &"ann".into(), "no", Timestamp(2)).await.unwrap(), 2);
+    assert_eq!(store.policy().await.unwrap().0, 2);
+    assert_eq!(store.policies(10).await.unwrap()[1].policy, policy);
+
+    let case = opened(&store, "lamp", 1000).await;
+    let address = store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap();
+    assert_eq!(store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap(), address);
+    assert_eq!(store.observation(&address).await.unwrap(), Some(json!([1, 2])));
+    let long = json!("x".repeat(5 * 1024 * 1024));
+    store.keep_observation(&case.id, &"q2".into(), &long).await.unwrap();
+    let kept = store.observations_of(&case.id, 10).await.unwrap();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(kept[1].body["too_large"], json!(5 * 1024 * 1024 + 2));
 }

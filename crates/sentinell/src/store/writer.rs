@@ -68,6 +68,9 @@ impl Writer {
     }
 
     /// Runs `work` in the next group; answers after the commit. A full queue is [`StoreError::Busy`] at once.
+    ///
+    /// `work` sees to it itself that a failure leaves nothing behind: it fails before its first write, or in a
+    /// [`savepoint`] of its own, or [`StoreError::spoils_group`].
     pub(super) async fn try_write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -87,7 +90,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let (job, answer) = job(work);
+        let (job, answer) = job(|conn| Box::pin(savepoint(conn, work)));
         self.jobs.send_timeout(job, QUEUE_PATIENCE).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,
             mpsc::error::SendTimeoutError::Closed(_) => closed(),
@@ -119,7 +122,7 @@ where
     let job: Job = Box::new(move |conn| {
         Box::pin(async move {
             let result = match conn {
-                Ok(conn) => AssertUnwindSafe(in_savepoint(conn, work))
+                Ok(conn) => AssertUnwindSafe(work(conn))
                     .catch_unwind()
                     .await
                     .unwrap_or_else(|_| Err(StoreError::Unavailable("a defect: a write panicked".into()))),
@@ -127,7 +130,7 @@ where
             };
             let ran = match &result {
                 Ok(_) => Ran::Kept,
-                Err(error) if error.poisons_group() => Ran::Broken(error.clone()),
+                Err(error) if error.spoils_group() => Ran::Broken(error.clone()),
                 Err(_) => Ran::Undone,
             };
             let answer: Answer = Box::new(move |failed: Option<StoreError>| {
@@ -140,7 +143,8 @@ where
     (job, answer)
 }
 
-async fn in_savepoint<T, F>(conn: &mut Conn, work: F) -> Result<T>
+/// Runs `work` so that, should it fail, none of its writes are kept while those of the others are.
+pub(super) async fn savepoint<T, F>(conn: &mut Conn, work: F) -> Result<T>
 where
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>>,
 {
