@@ -7,6 +7,7 @@ mod main {
     mod command;
     mod files;
     mod git;
+    mod http;
     mod process;
     mod prometheus;
 }

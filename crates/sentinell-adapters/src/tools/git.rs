@@ -2,7 +2,7 @@
 //! https repository in a cache folder. The repository's own configuration runs nothing: no hooks, no helpers, no pager.
 
 use crate::process::{Limits, Program, RunError};
-use crate::text::{arg, clip, known_args, one_line};
+use crate::text::{arg, clip, known_args, label, one_line};
 use sentinell_core::evidence::{Change, Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
 use sentinell_core::ports::{BoxFuture, Clock, Question, Tool, ToolError};
@@ -90,6 +90,13 @@ impl Git {
 
     fn repository(&self, id: &str) -> Option<GitRepository> {
         self.repositories.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The only repository whose code this service is; none if there are several.
+    fn repository_of(&self, service: &str) -> Option<GitRepository> {
+        let repositories = self.repositories.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = repositories.values().filter(|one| one.subject.rsplit('/').next() == Some(service));
+        found.next().filter(|_| found.next().is_none()).cloned()
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {
@@ -267,7 +274,8 @@ impl Tool for Git {
     }
 
     fn first_look(&self, case: &Investigation) -> Vec<Question> {
-        let known = case.signal.repo_id.as_deref().and_then(|id| self.repository(id));
+        let named = case.signal.repo_id.as_deref().and_then(|id| self.repository(id));
+        let known = named.or_else(|| self.repository_of(label(case, &["service", "app", "deployment", "job"])?));
         let question = |repository: GitRepository| Question {
             tool: self.name().to_owned(),
             args: BTreeMap::from([
@@ -351,6 +359,49 @@ fn change(text: &str, repository: &GitRepository) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::parse("2026-11-22T12:00:00Z").unwrap_or_default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clone_follows_its_origin_and_speaks_no_other_protocol() {
+        let root = tempfile::tempdir().unwrap();
+        let program = Program::find("git", "/usr/local/bin:/usr/bin:/bin".as_ref()).unwrap();
+        let program = program.with_var("PATH", "/usr/local/bin:/usr/bin:/bin");
+        let rules = GitRules { cache: Some(root.path().join("cache")), ..GitRules::default() };
+        let git = Git::new(program, rules, Arc::new(Noon));
+        let origin = root.path().join("origin").display().to_string();
+        let url = format!("file://{origin}");
+        let run = async |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+            git.git(&args, "", Limits::seconds(10)).await.unwrap()
+        };
+        let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-C", &origin];
+        run(&["init", "-q", "-b", "main", &origin]).await;
+        let commit = async |title: &str| {
+            let args = [&who[..], &["commit", "-q", "--allow-empty", "-m", title]].concat();
+            run(&args).await
+        };
+        let repo = GitRepository {
+            id: "r".into(),
+            subject: "s".into(),
+            source: GitSource::Https(url.clone()),
+            branch: "main".into(),
+        };
+        let (since, until) = (Timestamp(1_000_000_000_000), Timestamp(4_000_000_000_000));
+        for count in 1..=2 {
+            commit(&format!("commit {count}")).await;
+            let folder = git.fetched(&url, "main", "file").await.unwrap();
+            assert_eq!(git.log(&folder, &repo, since, until).await.unwrap().telemetry.len(), count);
+        }
+        let refused = git.fetched(&url, "main", "https").await;
+        assert!(matches!(&refused, Err(ToolError::Denied(text)) if text.contains("not allowed")), "{refused:?}");
+    }
 
     #[test]
     fn only_what_the_operator_allows_can_be_registered() {

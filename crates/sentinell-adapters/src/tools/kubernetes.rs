@@ -95,6 +95,9 @@ impl Kubernetes {
             Err(_) => return Err(complaint(&ended.stderr)),
         };
         // Anything but a refusal spoils the answer: an incomplete list must not look like a complete one.
+        if let Some(trouble) = trouble(&ended.stderr).filter(|_| ended.code != Some(0)) {
+            return Err(complaint(trouble));
+        }
         if ended.code != Some(0) && (refused.is_empty() || refused.len() == KINDS.len()) {
             return Err(complaint(&ended.stderr));
         }
@@ -168,6 +171,12 @@ fn refused(stderr: &str) -> BTreeMap<String, String> {
     lines.collect()
 }
 
+/// The first complaint that is not a refusal.
+fn trouble(stderr: &str) -> Option<&str> {
+    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING"));
+    lines.find(|line| !line.contains("(Forbidden): "))
+}
+
 fn by_kind(mut list: Value) -> BTreeMap<String, Vec<Value>> {
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let Value::Array(items) = list["items"].take() else { return found };
@@ -200,5 +209,7 @@ mod tests {
         let refused = refused(stderr);
         assert_eq!(refused.keys().collect::<Vec<_>>(), ["deployments", "pods"]);
         assert!(refused["pods"].contains("cannot list"));
+        assert_eq!(trouble(stderr), None);
+        assert_eq!(trouble(&format!("{stderr}\nerror: the server is away")), Some("error: the server is away"));
     }
 }

@@ -42,7 +42,7 @@ impl Cluster {
         let skip = |why: &str| eprintln!("SKIPPED: {why}; the real-cluster stage did not run");
         let path = std::env::var("PATH").unwrap_or_default();
         let program = match Program::find("kubectl", path.as_ref()) {
-            Ok(program) => program.with_env([("PATH".to_owned(), path), ("HOME".to_owned(), "/tmp".to_owned())]),
+            Ok(program) => program.with_var("PATH", &path),
             Err(why) => {
                 skip(&why);
                 return None;
@@ -76,7 +76,8 @@ impl Cluster {
     }
 
     fn kubectl(&self, identity: &str) -> Kubectl {
-        Kubectl::new(self.program.clone(), self.folder.join(identity), None)
+        let home = self.folder.display().to_string();
+        Kubectl::new(self.program.clone().with_var("HOME", &home), self.folder.join(identity), None)
     }
 
     fn hands(&self, identity: &str) -> KubernetesHands {
