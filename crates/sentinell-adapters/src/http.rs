@@ -1,10 +1,12 @@
 //! The only place that builds HTTP clients: rustls, timeouts, no redirects, no proxy from the environment, bounded bodies.
 
 use crate::text::one_line;
-use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, redirect};
 use sentinell_core::ports::ToolError;
 use serde_json::Value;
 use std::time::Duration;
+
+pub use reqwest::{Method, StatusCode, Url};
 
 /// What one request may take.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +78,34 @@ impl Http {
         self.json(self.client.post(url).form(form), who).await
     }
 
+    /// Sends a request with, perhaps, a JSON body; answers with the status, whatever it is, and the bounded body.
+    ///
+    /// # Errors
+    /// A lost connection is [`ToolError::Retry`], a body that is too large [`ToolError::BadQuery`].
+    pub async fn exchange(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        who: &Credentials,
+    ) -> Result<(StatusCode, Vec<u8>), ToolError> {
+        let request = self.client.request(method, url);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.answer(request, who).await
+    }
+
     async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
+        let (status, body) = self.answer(request, who).await?;
+        if !status.is_success() {
+            return Err(refusal(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| ToolError::BadQuery(format!("the answer is not JSON: {error}")))
+    }
+
+    async fn answer(&self, request: RequestBuilder, who: &Credentials) -> Result<(StatusCode, Vec<u8>), ToolError> {
         let request = match who {
             Credentials::None => request,
             Credentials::Bearer(token) => request.bearer_auth(token),
@@ -93,10 +122,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        if !status.is_success() {
-            return Err(refusal(status, &body));
-        }
-        serde_json::from_slice(&body).map_err(|error| ToolError::BadQuery(format!("the answer is not JSON: {error}")))
+        Ok((status, body))
     }
 }
 

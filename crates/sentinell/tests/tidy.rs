@@ -131,7 +131,9 @@ fn single_places() -> Vec<Rule> {
         Rule {
             why: "only config.rs reads the environment; everybody else gets values",
             about: |path| path.contains("/src/") && !within(path, "crates/sentinell/src/config"),
-            breaks: |line| any(line, &["std::env", "env::var", "env::current_dir", "dotenvy"]),
+            breaks: |line| {
+                any(line, &["env::var", "env::current", "env::set_", "env::home", "env::temp", "std::env;", "dotenvy"])
+            },
             offender: ("crates/sentinell-adapters/src/kubectl.rs", "let home = std::env::var(\"HOME\");"),
         },
         Rule {

@@ -1,0 +1,107 @@
+//! `sentinell config check`.
+
+use super::out;
+use crate::config::{Config as Settings, Habit, Overrides, Surroundings, operator, settings_file};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  sentinell config check                        # what `serve` would use from this folder
+  sentinell config check --config /etc/sentinell.toml
+Every problem is named at once, with what to do; secrets are hidden. Exit code 1 if there is any.";
+
+/// Names of the environment that other versions use and this one does not.
+const UNUSED: [&str; 14] = [
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "SENTINELL_MODEL",
+    "PINECONE_API_KEY",
+    "PINECONE_INDEX",
+    "GITHUB_TOKEN",
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "PAGERDUTY_WEBHOOK_SECRET",
+    "SENTRY_CLIENT_SECRET",
+    "STANDARD_WEBHOOKS_SECRET",
+    "SRE_POLL_INTERVAL_SECONDS",
+    "SRE_ENABLE_AUTO_POLL",
+];
+
+/// Looks at the configuration.
+#[derive(Debug, clap::Subcommand)]
+pub enum Config {
+    /// Name every problem of the configuration at once
+    #[command(after_help = EXAMPLES)]
+    Check {
+        /// Read this file instead of ./sentinell.toml or the user's own
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCode> {
+    let Config::Check { config } = args;
+    let file = settings_file(around, Habit::Server, config.as_deref());
+    let settings = Settings::load(around, Habit::Server, config.as_deref(), Overrides::default())?;
+    let mut text = String::new();
+    let source = file.map_or_else(|| "no file (defaults and environment)".into(), |file| file.display().to_string());
+    writeln!(text, "configuration ok: {source}")?;
+    writeln!(text, "  listen      {}", settings.listen)?;
+    writeln!(text, "  database    {}", settings.database)?;
+    let token = match (&settings.auth.operator_token, operator::token_file(around)) {
+        (Some(_), _) => "configured (hidden)".to_owned(),
+        (None, Some(file)) if file.exists() => format!("in {}", file.display()),
+        (None, Some(file)) => format!("will be minted into {}", file.display()),
+        (None, None) => "none: set SENTINELL_OPERATOR_TOKEN or HOME".to_owned(),
+    };
+    writeln!(text, "  token       {token}")?;
+    let reading = if settings.auth.required { "needs a token" } else { "open on loopback" };
+    writeln!(text, "  reading     {reading}")?;
+    let github = if settings.auth.github_webhook_secret.is_some() {
+        "signed (secret hidden)"
+    } else {
+        "refused: no GITHUB_WEBHOOK_SECRET"
+    };
+    writeln!(text, "  github      {github}")?;
+    writeln!(text, "  autonomy    {:?}, {} rule(s)", settings.policy.autonomy, settings.policy.rules.len())?;
+    writeln!(
+        text,
+        "  worker      lease {} s, {} at a time",
+        settings.worker.lease_seconds, settings.worker.concurrency
+    )?;
+    match &settings.kubernetes {
+        None => writeln!(text, "  kubernetes  not configured")?,
+        Some(cluster) => {
+            let hands = cluster
+                .acting
+                .as_ref()
+                .map_or("none: nothing is ever changed".into(), |id| id.kubeconfig.display().to_string());
+            writeln!(text, "  kubernetes  reads with {}, acts with {hands}", cluster.reading.kubeconfig.display())?;
+        }
+    }
+    for server in &settings.prometheus {
+        writeln!(text, "  prometheus  {}: {}", server.name, without_password(&server.url))?;
+    }
+    for file in &settings.log_files {
+        writeln!(text, "  log file    {}: {}", file.service, file.path.display())?;
+    }
+    for command in &settings.commands {
+        writeln!(text, "  command     {}: {}", command.name, command.description)?;
+    }
+    for name in UNUSED.iter().filter(|name| around.get(name).is_some()) {
+        writeln!(text, "  note        {name} is set; this version does not use it")?;
+    }
+    out::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A URL without the name and password that may stand in it.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.split_once('@')) {
+        (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => format!("{scheme}://<hidden>@{host}"),
+        _ => url.to_owned(),
+    }
+}

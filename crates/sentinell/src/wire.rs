@@ -1,0 +1,3 @@
+//! The only place that names concrete adapters; everybody else sees a port.
+
+pub mod oneshot;
