@@ -17,9 +17,11 @@ pub struct Kubectl {
 
 impl Kubectl {
     /// The program (with whatever environment its credential plug-ins need) and the identity it acts under; without a
-    /// context the kubeconfig's current one.
+    /// context the kubeconfig's current one. A relative path is taken from the working directory of this moment.
     pub fn new(program: Program, kubeconfig: impl Into<PathBuf>, context: Option<String>) -> Self {
-        Self { program, kubeconfig: kubeconfig.into(), context }
+        let kubeconfig: PathBuf = kubeconfig.into();
+        let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
+        Self { program, kubeconfig, context }
     }
 
     /// Runs one call, given without program and identity.

@@ -112,7 +112,8 @@ impl Kubernetes {
             if items.len() > MAX_OBJECTS {
                 let why = format!("{} objects; only {MAX_OBJECTS} were passed on", items.len());
                 seen.gaps.push(Gap { what: format!("{kind} objects in {namespace}"), why });
-                // Events come oldest first, and the newest tell most.
+                // Of events the newest tell most; of anything else one is as good as another.
+                items.sort_by_cached_key(happened);
                 items.drain(..items.len() - MAX_OBJECTS);
             }
             let version = items.first().map_or(json!("v1"), |item| item["apiVersion"].clone());
@@ -188,6 +189,12 @@ fn by_kind(mut list: Value) -> BTreeMap<String, Vec<Value>> {
         found.entry(kind).or_default().push(item);
     }
     found
+}
+
+/// When an event was last seen; RFC 3339 in UTC sorts as text. Nothing for other objects.
+fn happened(item: &Value) -> String {
+    let times = ["lastTimestamp", "eventTime", "firstTimestamp"].map(|field| item[field].as_str());
+    times.into_iter().flatten().next().unwrap_or_default().to_owned()
 }
 
 fn pods(telemetry: &[Telemetry]) -> Vec<&Value> {

@@ -4,7 +4,7 @@
 mod series;
 
 use crate::http::{Credentials, Http};
-use crate::text::{arg, known_args, label, one_line};
+use crate::text::{arg, known_args, label};
 use futures::StreamExt;
 use sentinell_core::evidence::{Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
@@ -27,6 +27,8 @@ const SIDE_BY_SIDE: usize = 4;
 /// Labels under which a service may be known.
 const SERVICE_LABELS: [&str; 8] =
     ["service", "job", "app", "deployment", "container", "service_name", "app_kubernetes_io_name", "instance"];
+/// Every scrape target and, in the words of most exporters and probes, whatever stands behind it.
+const WHO_IS_UP: &str = "{__name__=~\"up|.+_up|probe_success\"}";
 /// Arguments that are labels as they stand.
 const PLAIN_LABELS: [&str; 4] = ["namespace", "pod", "job", "instance"];
 /// All arguments.
@@ -79,7 +81,7 @@ impl Prometheus {
             Err(error @ ToolError::Retry(_)) => return Err(error),
             Err(error) => seen.gaps.push(Gap { what: "Prometheus alerting rules".into(), why: error.to_string() }),
         }
-        expressions.extend([("up".to_owned(), false), ("ALERTS".to_owned(), false)]);
+        expressions.extend([(WHO_IS_UP.to_owned(), false), ("ALERTS".to_owned(), false)]);
         seen.call = expressions.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("  ·  ");
         let asked: Vec<_> = expressions.iter().map(|(text, _)| self.query_range(text, range)).collect();
         let answers: Vec<_> = futures::stream::iter(asked).buffered(SIDE_BY_SIDE).collect().await;
@@ -261,7 +263,8 @@ fn without_threshold(expression: &str) -> &str {
 
 impl std::fmt::Debug for Prometheus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prometheus").field("base", &one_line(self.base.as_str(), 200)).finish_non_exhaustive()
+        // The URL may hold a password.
+        f.debug_struct("Prometheus").field("host", &self.base.host_str()).finish_non_exhaustive()
     }
 }
 
