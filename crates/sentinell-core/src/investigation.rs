@@ -11,6 +11,7 @@ mod fold;
 mod interpret;
 mod next;
 mod people;
+mod remember;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -166,6 +167,8 @@ pub enum ActionState {
     Rejected,
     /// Nobody answered.
     Expired,
+    /// The incident ended or went to a person before it was done.
+    Withdrawn,
     /// Stopped at the last moment.
     Blocked,
     /// Under way, or nobody knows.

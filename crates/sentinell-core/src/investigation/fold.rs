@@ -68,6 +68,7 @@ impl Investigation {
     pub fn fold(&mut self, at: Timestamp, event: &Event) -> Result<(), Illegal> {
         let phase = self.phase_after(at, event).ok_or_else(|| Illegal::new(self.phase.word(), &event.name()))?;
         self.remember(at, event);
+        self.withdraw_unless(&phase);
         self.phase = phase;
         self.seq += 1;
         self.updated_at = at;
@@ -217,131 +218,6 @@ impl Investigation {
             },
             _ => None,
         }
-    }
-
-    fn remember(&mut self, at: Timestamp, event: &Event) {
-        match event {
-            Event::AlertJoined { fingerprint, title, severity, .. } => {
-                let alert = AlertState { title: title.clone(), firing: true, severity: *severity };
-                self.alerts.insert(fingerprint.clone(), alert);
-            }
-            Event::Reopened { fingerprint, .. } => self.set_firing(fingerprint, true),
-            Event::AlertResolved { fingerprint } => self.set_firing(fingerprint, false),
-            Event::SplitOff { fingerprints, .. } => self.alerts.retain(|known, _| !fingerprints.contains(known)),
-            Event::TurnTaken { usage, .. } => self.spend(*usage),
-            Event::TurnRefused { .. } => self.refusals += 1,
-            Event::QueriesOpened { queries } => {
-                self.refusals = 0;
-                self.queries.extend(queries.iter().map(|query| (query.id.clone(), query.clone())));
-            }
-            Event::EvidenceGathered { evidence, gaps, .. } => {
-                self.evidence.extend(evidence.iter().cloned());
-                self.gaps.extend(gaps.iter().cloned());
-            }
-            Event::QueryFailed { gap, .. } => self.gaps.push(gap.clone()),
-            Event::HypothesesFormed { hypotheses, ruled_out, .. } => {
-                self.hypotheses.clone_from(hypotheses);
-                self.ruled_out.clone_from(ruled_out);
-                if !hypotheses.is_empty() {
-                    self.first_hypothesis_at.get_or_insert(at);
-                }
-            }
-            Event::ActionNotPlanned { draft, why } => self.not_planned.push((draft.clone(), why.clone())),
-            Event::ActionProposed { action, .. } => self.actions.push(record(action)),
-            Event::HintGiven { by, text, suspect, exclude } => {
-                if self.phase.is_at_rest() {
-                    self.begin_again(at);
-                }
-                let (by, text) = (by.to_string(), text.clone());
-                self.hints.push(Hint { by, text, suspect: suspect.clone(), exclude: exclude.clone() });
-            }
-            Event::Retried { .. } => self.begin_again(at),
-            _ => self.remember_deed(at, event),
-        }
-        if let Event::HypothesesFormed { gaps, .. } = event {
-            let new: Vec<_> = gaps.iter().filter(|gap| !self.gaps.contains(gap)).cloned().collect();
-            self.gaps.extend(new);
-        }
-        if let Event::Reopened { .. } = event {
-            self.begin_again(at);
-        }
-    }
-
-    fn remember_deed(&mut self, at: Timestamp, event: &Event) {
-        let (id, state) = match event {
-            Event::ActionRuled { action, ruling: Ruling::Allow { .. } } => (action, ActionState::Authorized),
-            Event::ActionRuled { action, ruling: Ruling::Ask { .. } } => (action, ActionState::AwaitingApproval),
-            Event::ActionRuled { action, ruling: Ruling::Deny { .. } } => (action, ActionState::Denied),
-            Event::ApprovalGranted { action, .. } => (action, ActionState::Authorized),
-            Event::ApprovalRejected { action, .. } => (action, ActionState::Rejected),
-            Event::ApprovalExpired { action } => (action, ActionState::Expired),
-            Event::DeedBlocked { action, .. } => (action, ActionState::Blocked),
-            Event::ActionStarted { action, .. } => (action, ActionState::Started),
-            Event::ActionFinished { action, ok: true, .. } => (action, ActionState::Done),
-            Event::ActionFinished { action, ok: false, .. } => (action, ActionState::Failed),
-            Event::Reconciled { action, applied: Applied::Yes, .. } => (action, ActionState::Done),
-            Event::Reconciled { action, applied: Applied::No, .. } => (action, ActionState::Authorized),
-            Event::Reconciled { action, applied: Applied::Unknown, .. } => (action, ActionState::InDoubt),
-            Event::Verified { action, outcome: Outcome::Fixed, .. } => (action, ActionState::Fixed),
-            Event::Verified { action, .. } => (action, ActionState::Unhelpful),
-            Event::StateChecked { action, reading, .. } => return self.remember_reading(action, at, reading),
-            _ => return,
-        };
-        if let Event::ActionStarted { .. } = event {
-            self.spent.deeds += 1;
-        }
-        let Some(record) = self.actions.iter_mut().find(|record| record.action.id == *id) else { return };
-        record.state = state;
-        match event {
-            Event::ActionRuled { ruling, .. } => record.ruling = Some(ruling.clone()),
-            Event::ApprovalGranted { by, .. } | Event::ApprovalRejected { by, .. } => {
-                record.decided_by = Some(by.to_string());
-            }
-            Event::ActionStarted { attempt, .. } => record.attempts = *attempt,
-            Event::ActionFinished { output, .. } => record.output.clone_from(output),
-            Event::Reconciled { note, .. } => record.output.clone_from(note),
-            _ => {}
-        }
-    }
-
-    /// Keeps the look before the deed and the newest one after it.
-    fn remember_reading(&mut self, id: &ActionId, at: Timestamp, reading: &Reading) {
-        let Some(record) = self.actions.iter_mut().find(|record| record.action.id == *id) else { return };
-        record.readings.truncate(1);
-        record.readings.push((at, reading.clone()));
-    }
-
-    fn set_firing(&mut self, fingerprint: &crate::ids::Fingerprint, firing: bool) {
-        if let Some(alert) = self.alerts.get_mut(fingerprint) {
-            alert.firing = firing;
-        }
-    }
-
-    fn spend(&mut self, usage: Usage) {
-        self.spent.turns += 1;
-        self.spent.tokens += usage.input_tokens.saturating_add(usage.output_tokens);
-        self.spent.micro_usd += usage.micro_usd;
-    }
-
-    fn begin_again(&mut self, at: Timestamp) {
-        self.spent = Spent::default();
-        self.stale = self.evidence.len();
-        self.gaps.clear();
-        self.refusals = 0;
-        self.started_at = at;
-    }
-}
-
-fn record(action: &Action) -> ActionRecord {
-    ActionRecord {
-        action: action.clone(),
-        hash: action.hash(),
-        ruling: None,
-        state: ActionState::Proposed,
-        decided_by: None,
-        attempts: 0,
-        output: String::new(),
-        readings: vec![],
     }
 }
 

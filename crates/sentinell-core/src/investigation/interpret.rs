@@ -13,8 +13,8 @@ use crate::time::Timestamp;
 const TRIES: u32 = 3;
 /// Reads that one turn may ask for; the rest is left out.
 const READS_PER_TURN: usize = 16;
-/// Intents that one action may have: a deed that certainly did not happen is tried once more.
-const ATTEMPTS: u32 = 2;
+/// Intents that one action may have: a deed that certainly did not happen is tried again.
+const ATTEMPTS: u32 = 3;
 
 impl Investigation {
     /// What `input` means, in facts that fit the present state. Empty if it means nothing any more.

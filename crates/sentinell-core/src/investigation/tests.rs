@@ -232,16 +232,16 @@ fn a_crash_between_intent_and_outcome_looks_before_anything_else() {
 }
 
 #[test]
-fn a_deed_that_certainly_never_happened_is_tried_once_more_and_then_left_to_a_person() {
+fn a_deed_that_certainly_never_happened_is_tried_again_and_then_left_to_a_person() {
     let mut story = Story::proposed(Autonomy::Automatic);
-    for _ in 0..2 {
+    for _ in 0..3 {
         story.hear(checked(Health::Unhealthy));
         story.start().unwrap();
         story.wait(60);
         story.hear(Input::Reconciled { action: "a1".into(), applied: Applied::No, note: "not there".into() });
     }
     assert_eq!(story.phase(), "escalated");
-    assert_eq!(story.case.spent.deeds, 2);
+    assert_eq!(story.case.spent.deeds, 3);
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn happen(story: &mut Story, what: u8, detail: u8) {
     story.hear(input);
 }
 
-/// No intent without a permission for exactly that action that nobody took back, and never more than two.
+/// No intent without a permission for exactly that action that nobody took back, and never more than three.
 fn every_deed_was_permitted(entries: &[Entry]) {
     let mut permitted: BTreeMap<ActionId, bool> = BTreeMap::new();
     let mut attempts: BTreeMap<ActionId, u32> = BTreeMap::new();
@@ -400,7 +400,7 @@ fn every_deed_was_permitted(entries: &[Entry]) {
                 assert_eq!(permitted.get(action), Some(&true), "{action} was started without permission");
                 let count = attempts.entry(action.clone()).or_default();
                 *count += 1;
-                assert!(*count <= 2, "{action} was started {count} times");
+                assert!(*count <= 3, "{action} was started {count} times");
             }
             _ => {}
         }
