@@ -61,6 +61,13 @@ pub fn label<'c>(case: &'c Investigation, names: &[&str]) -> Option<&'c str> {
     names.iter().find_map(|name| labels.get(*name)).map(|value| value.trim()).filter(|value| !value.is_empty())
 }
 
+/// Whether the case's title or text has this name as a word of its own.
+pub fn mentions(case: &Investigation, name: &str) -> bool {
+    let apart = |c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_');
+    let texts = [&case.signal.title, &case.signal.text];
+    texts.into_iter().any(|text| text.split(apart).any(|word| word.eq_ignore_ascii_case(name)))
+}
+
 /// An argument, trimmed; empty counts as absent.
 pub fn arg<'q>(args: &'q BTreeMap<String, String>, name: &str) -> Option<&'q str> {
     args.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())

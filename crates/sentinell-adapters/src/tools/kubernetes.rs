@@ -4,7 +4,7 @@
 mod logs;
 
 use crate::kubectl::{Kubectl, argv, complaint, is_label};
-use crate::text::{arg, known_args, label, one_line};
+use crate::text::{arg, known_args, label, mentions, one_line};
 use sentinell_core::evidence::{Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
 use sentinell_core::ports::{BoxFuture, Question, Tool, ToolError};
@@ -43,7 +43,8 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// An eye with a reading identity. `namespaces` are looked at first when a signal does not name one.
+    /// An eye with a reading identity. When no label names a namespace, those of `namespaces` that the signal's text
+    /// mentions are looked at first, or all of them.
     pub fn new(kubectl: Kubectl, namespaces: Vec<String>) -> Self {
         Self { kubectl, namespaces }
     }
@@ -148,16 +149,19 @@ impl Tool for Kubernetes {
     fn first_look(&self, case: &Investigation) -> Vec<Question> {
         let names = ["namespace", "kubernetes_namespace", "k8s_namespace_name", "exported_namespace", "kube_namespace"];
         let named = label(case, &names).filter(|name| is_label(name)).map(str::to_owned);
-        let asked: Vec<String> = match named {
+        let known = || self.namespaces.iter().filter(|name| is_label(name));
+        let mentioned: Vec<String> = known().filter(|name| mentions(case, name)).cloned().collect();
+        let asked = match named {
             Some(name) => vec![name],
-            None => self.namespaces.iter().filter(|name| is_label(name)).take(MAX_NAMESPACES).cloned().collect(),
+            None if !mentioned.is_empty() => mentioned,
+            None => known().cloned().collect(),
         };
         let question = |namespace: String| Question {
             tool: self.name().to_owned(),
             why: format!("is anything wrong in namespace {namespace}?"),
             args: BTreeMap::from([("namespace".to_owned(), namespace)]),
         };
-        asked.into_iter().map(question).collect()
+        asked.into_iter().take(MAX_NAMESPACES).map(question).collect()
     }
 
     fn observe<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Observation, ToolError>> {

@@ -7,7 +7,7 @@ use sentinell_adapters::process::Program;
 use sentinell_adapters::tools::kubernetes::Kubernetes;
 use sentinell_core::action::{Action, ActionDraft, Deed};
 use sentinell_core::evidence::{Observation, Telemetry};
-use sentinell_core::ports::{ActError, Actuator, Applied, ToolError};
+use sentinell_core::ports::{ActError, Actuator, Applied, Tool, ToolError};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -205,6 +205,21 @@ async fn nobody_without_rights_sees_or_plans_anything(cluster: &Cluster) {
         panic!()
     };
     assert!(text.contains("resources: [\"deployments/scale\"], verbs: [\"update\"]"), "{text}");
+}
+
+#[test]
+fn the_namespace_comes_from_a_label_then_from_the_text_then_from_the_configuration() {
+    let nowhere = Kubectl::new(Program::at("/bin/true").unwrap(), "/nowhere", None);
+    let eye = Kubernetes::new(nowhere, vec!["shop".into(), "cart".into(), "--all".into()]);
+    let asked = |labels: &[(&str, &str)], text: &str| {
+        let mut case = case(labels);
+        case.signal.text = text.into();
+        let questions = eye.first_look(&case).into_iter();
+        questions.map(|question| question.args["namespace"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&[("namespace", "bank")], "slow in shop"), ["bank"]);
+    assert_eq!(asked(&[("namespace", "-A")], "slow in 'Shop'!"), ["shop"]);
+    assert_eq!(asked(&[], "workshop is slow"), ["shop", "cart"]);
 }
 
 async fn what_may_not_be_read_is_a_gap(cluster: &Cluster) {
