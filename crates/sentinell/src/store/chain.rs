@@ -3,16 +3,15 @@
 
 use super::db::db;
 use super::error::Result;
-use super::{Store, from_db};
+use super::{Store, from_db, to_db};
 use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 use std::fmt::Write;
 
 /// How many entries one read of a verification takes.
-const PAGE: i64 = 500;
+const PAGE: u64 = 500;
 
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +22,22 @@ pub struct ChainReport {
     pub broken_at: Option<u64>,
     /// Hash of the last good entry.
     pub head: String,
+}
+
+type Row = (i64, i64, String, String);
+
+impl ChainReport {
+    /// Goes one entry further; whether it is as it was written.
+    fn follow(&mut self, incident: &IncidentId, (seq, at, event, hash): Row) -> Result<bool> {
+        let seq = from_db(seq);
+        let event: serde_json::Value = serde_json::from_str(&event).unwrap_or_default();
+        let expected = link(&self.head, &canonical(incident, seq, Timestamp(at), &event)?);
+        let sound = seq == self.entries + 1 && expected == hash;
+        if sound {
+            (self.entries, self.head) = (seq, hash);
+        }
+        Ok(sound)
+    }
 }
 
 /// The part of a hash that does not depend on what came before.
@@ -52,39 +67,35 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 impl Store {
-    /// Recomputes the chain of one journal from what is stored.
+    /// Recomputes the chain of one journal from what is stored, as far as the incident's row says that it reaches.
     ///
     /// # Errors
     /// Only if the database cannot be read; a broken chain is an answer.
     pub async fn verify_chain(&self, incident: &IncidentId) -> Result<ChainReport> {
+        // The end is read first: entries that are appended meanwhile lie behind it and do no harm.
+        let sql = "SELECT seq, head FROM incidents WHERE id = $1";
+        let end: Option<(i64, String)> =
+            db!(self.db, pool => sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(pool).await?);
+        let (length, head) = end.map_or((0, String::new()), |(seq, head)| (from_db(seq), head));
         let sql = "SELECT seq, at, event, hash FROM entries WHERE incident = $1 AND seq > $2 ORDER BY seq LIMIT $3";
         let mut report = ChainReport { entries: 0, broken_at: None, head: String::new() };
-        loop {
-            let (id, after) = (incident.as_str(), super::to_db(report.entries));
-            let rows: Vec<(i64, i64, String, String)> = db!(self.db, pool => {
-                sqlx::query_as(sql).bind(id).bind(after).bind(PAGE).fetch_all(pool).await?
+        while report.entries < length && report.broken_at.is_none() {
+            let (id, after) = (incident.as_str(), to_db(report.entries));
+            let page = to_db(PAGE.min(length - report.entries));
+            let rows: Vec<Row> = db!(self.db, pool => {
+                sqlx::query_as(sql).bind(id).bind(after).bind(page).fetch_all(pool).await?
             });
-            if rows.is_empty() {
-                break;
+            // No rows: entries are missing at the end.
+            let mut sound = !rows.is_empty();
+            for row in rows {
+                sound = sound && report.follow(incident, row)?;
             }
-            for (seq, at, event, hash) in rows {
-                let seq = from_db(seq);
-                let value: serde_json::Value = serde_json::from_str(&event).unwrap_or_default();
-                let expected = link(&report.head, &canonical(incident, seq, Timestamp(at), &value)?);
-                if seq != report.entries + 1 || expected != hash {
-                    report.broken_at = Some(report.entries + 1);
-                    return Ok(report);
-                }
-                report = ChainReport { entries: seq, broken_at: None, head: hash };
+            if !sound {
+                report.broken_at = Some(report.entries + 1);
             }
         }
-        let sql = "SELECT seq, head FROM incidents WHERE id = $1";
-        let known = db!(self.db, pool => sqlx::query(sql).bind(incident.as_str()).fetch_optional(pool).await?);
-        // Entries missing at the end leave a chain that is sound but shorter than the incident remembers.
-        if let Some(row) = known
-            && (from_db(row.try_get("seq")?) > report.entries)
-        {
-            report.broken_at = Some(report.entries + 1);
+        if report.broken_at.is_none() && report.head != head {
+            report.broken_at = Some(report.entries);
         }
         Ok(report)
     }

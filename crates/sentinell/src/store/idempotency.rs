@@ -44,15 +44,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Reserved> {
         let (principal, key, request_hash) = (principal.to_owned(), key.to_owned(), request_hash.to_owned());
-        let tidy = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 \
-                    AND (begun_at <= $3 OR (status IS NULL AND begun_at <= $4))";
+        let forget = "DELETE FROM idempotency WHERE begun_at <= $1";
+        let free = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 AND status IS NULL AND begun_at <= $3";
         let known = "SELECT request_hash, status, body FROM idempotency WHERE principal = $1 AND key = $2";
         let sql = "INSERT INTO idempotency (principal, key, request_hash, begun_at) VALUES ($1, $2, $3, $4)";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let old = sqlx::query(tidy).bind(&principal).bind(&key);
-                    old.bind(now.0 - KEPT).bind(now.0 - ABANDONED).execute(&mut *conn).await?;
+                    sqlx::query(forget).bind(now.0 - KEPT).execute(&mut *conn).await?;
+                    let free = sqlx::query(free).bind(&principal).bind(&key).bind(now.0 - ABANDONED);
+                    free.execute(&mut *conn).await?;
                     let found = sqlx::query_as(known).bind(&principal).bind(&key).fetch_optional(&mut *conn).await?;
                     let found: Option<(String, Option<i64>, Option<String>)> = found;
                     Ok(match found {

@@ -7,6 +7,9 @@ use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
 
+/// How long a silent worker is remembered, milliseconds: a day.
+const FORGOTTEN: i64 = 24 * 60 * 60 * 1000;
+
 /// The right to work on one incident for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -96,7 +99,7 @@ impl Store {
         Ok(due.map(Timestamp))
     }
 
-    /// A worker says that it is there.
+    /// A worker says that it is there. Those that were not heard of for a day are forgotten.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -107,7 +110,8 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(sql).bind(holder).bind(now.0).execute(conn).await?;
+                    sqlx::query(sql).bind(holder).bind(now.0).execute(&mut *conn).await?;
+                    sqlx::query("DELETE FROM workers WHERE seen_at < $1").bind(now.0 - FORGOTTEN).execute(conn).await?;
                     Ok(())
                 })
             })

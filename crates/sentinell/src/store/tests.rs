@@ -257,6 +257,12 @@ async fn a_lapsed_lease_is_taken_over_and_only_crashes_without_progress_count() 
     let attempts = async |at| house.store.claim("next", Timestamp(at), 100).await.unwrap().unwrap().attempts;
     assert_eq!([attempts(1250).await, attempts(1350).await, attempts(1450).await], [0, 1, 2]);
 
+    for (holder, at) in [("old", 1000), ("one", 86_402_000), ("two", 86_403_000)] {
+        house.store.heartbeat(holder, Timestamp(at)).await.unwrap();
+    }
+    let there = house.store.workers(Timestamp(0)).await.unwrap();
+    assert_eq!(there.iter().map(|worker| worker.holder.as_str()).collect::<Vec<_>>(), ["two", "one"]);
+
     let last = house.store.claim("last", Timestamp(1550), 100).await.unwrap().unwrap();
     let dead = Event::DeadLettered { why: "three crashes".into() };
     let case = house.store.append(&case, vec![dead], Timestamp(1551), Some(&last)).await.unwrap();
@@ -294,6 +300,8 @@ async fn the_chain_holds_and_breaks_where_a_row_was_edited_or_cut_off() {
     assert_eq!(house.store.verify_chain(&case.id).await.unwrap().broken_at, Some(2));
     house.tamper("UPDATE entries SET event = REPLACE(event, 'won', 'one') WHERE seq = 2").await;
     assert_eq!(house.store.verify_chain(&case.id).await.unwrap(), sound);
+    house.tamper("UPDATE incidents SET head = 'of another ending'").await;
+    assert_eq!(house.store.verify_chain(&case.id).await.unwrap().broken_at, Some(3));
     house.tamper("DELETE FROM entries WHERE seq = 3").await;
     assert_eq!(house.store.verify_chain(&case.id).await.unwrap().broken_at, Some(3));
 }
@@ -465,6 +473,7 @@ async fn a_request_with_a_key_is_answered_once() {
     let answer = StoredAnswer { status: 201, body: "{}".into() };
     store.finish_request("ann", "key", answer.clone()).await.unwrap();
     assert_eq!(reserve("r1", 200_000).await, Reserved::Answered(answer));
+    assert_eq!(reserve("r2", 100_000_000).await, Reserved::Yours, "answers are kept for a day");
     assert_eq!(store.reserve_request("bob", "key", "r1", Timestamp(1)).await.unwrap(), Reserved::Yours);
 }
 
