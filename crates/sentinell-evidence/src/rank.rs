@@ -8,7 +8,7 @@ use crate::graph::{Graph, component};
 use crate::text::bounded;
 use fuse::{Candidate, fuse};
 
-/// A hypothesis below this is no hypothesis.
+/// A cause less likely than this, rivals left aside, is no hypothesis.
 pub const FEWEST_CONFIDENCE: f64 = 0.2;
 
 /// Most hypotheses of an answer.
@@ -26,7 +26,7 @@ pub fn rank(findings: &[Finding], case: &Case) -> Ranking {
     let confidences = compete(&candidates);
     let mut ranked: Vec<(f64, Candidate)> = Vec::new();
     for (confidence, candidate) in confidences.into_iter().zip(candidates) {
-        if confidence >= FEWEST_CONFIDENCE {
+        if candidate.probability >= FEWEST_CONFIDENCE {
             ranked.push((confidence, candidate));
         } else if !candidate.contradicts.is_empty() && candidate.odds_before >= FEWEST_CONFIDENCE {
             ruled_out.push(contradicted(&candidate, findings));

@@ -18,18 +18,28 @@ use sentinell_evidence::finding::{Entity, EntityKind, FindingKind};
 
 /// The whole engine over one file.
 fn diagnosis(lines: &[String]) -> Diagnosis {
-    let lines = lines.iter().map(|text| LogLine { at_ms: None, level: None, text: text.clone() }).collect();
+    compared(lines, &[])
+}
+
+/// The whole engine over one file, with earlier lines known to be good.
+fn compared(lines: &[String], baseline: &[String]) -> Diagnosis {
+    let read = |lines: &[String]| -> Vec<LogLine> {
+        lines.iter().map(|text| LogLine { at_ms: None, level: None, text: text.clone() }).collect()
+    };
     let subject = Entity::new(EntityKind::LogStream, "file");
-    let stream = LogStream { subject, source: "file".to_owned(), lines, baseline: Vec::new() };
+    let stream = LogStream { subject, source: "file".to_owned(), lines: read(lines), baseline: read(baseline) };
     diagnose(&Case { logs: vec![stream], ..Case::default() })
 }
 
 /// Whether the first hypothesis rests on the injected kind and says the right thing about it.
-fn found_first(injected: &Injected) -> bool {
-    let diagnosis = diagnosis(&injected.lines);
+fn names(diagnosis: &Diagnosis, injected: &Injected) -> bool {
     let Some(first) = diagnosis.ranking.hypotheses.first() else { return false };
     let finding = &diagnosis.findings[first.supports[0]];
     finding.kind == injected.shape && finding.fault == Some(first.fault) && finding.source.ends_with(&injected.template)
+}
+
+fn found_first(injected: &Injected) -> bool {
+    names(&diagnosis(&injected.lines), injected)
 }
 
 const ACCEPTED: [Plan; 3] = [
@@ -90,6 +100,25 @@ fn rates_over_many_seeds_and_smaller_sizes() {
                 );
             }
         }
+    }
+    for plan in ACCEPTED {
+        let hits = |file: &File| {
+            let named = |seed: &u64| {
+                let injected = plan.inject(file, &mut Dice(*seed), *seed);
+                let split = injected.start;
+                names(&compared(&injected.lines[split..], &injected.lines[..split]), &injected)
+            };
+            (100..100 + SEEDS).filter(named).count()
+        };
+        let per_file: Vec<usize> = files.iter().map(hits).collect();
+        println!("baseline given: {:?} {per_file:?} of {SEEDS}", plan.shape);
+    }
+    for file in &files {
+        let split = file.lines.len() * 3 / 4;
+        let claims = compared(&file.lines[split..], &file.lines[..split]);
+        let strong: Vec<String> =
+            claims.findings.iter().map(|f| format!("{:?} {:.2} {:.70}", f.kind, f.strength, f.summary)).collect();
+        println!("baseline given, untouched: {} {strong:#?}", file.name);
     }
     let prefixes = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| {
         let quiet = |file: &&File| {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One public log.
 pub struct File {
@@ -16,10 +17,12 @@ pub fn files() -> Option<Vec<File>> {
     let shared = shared.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
     let archive = shared.join("data/loghub2k-dev.tar.xz");
     if !archive.is_file() {
-        println!("SKIPPED: no {} (set SENTINELL_SHARED)", archive.display());
+        eprintln!("SKIPPED: no {} (set SENTINELL_SHARED)", archive.display());
         return None;
     }
-    let folder = std::env::temp_dir().join(format!("sentinell-loghub-{}", std::process::id()));
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let turn = TURN.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("sentinell-loghub-{}-{turn}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let unpacked = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(&folder).status().unwrap();
     assert!(unpacked.success(), "tar could not read {}", archive.display());

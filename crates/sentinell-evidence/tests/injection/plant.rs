@@ -19,6 +19,8 @@ pub struct Injected {
     pub lines: Vec<String>,
     pub shape: FindingKind,
     pub template: String,
+    /// The line at which it begins.
+    pub start: usize,
 }
 
 /// A small generator, the same in every run.
@@ -44,29 +46,29 @@ impl Dice {
 impl Plan {
     pub fn inject(&self, file: &File, dice: &mut Dice, seed: u64) -> Injected {
         let mut lines = file.lines.clone();
-        let start = (lines.len() as f64 * self.begins) as usize;
+        let mut start = (lines.len() as f64 * self.begins) as usize;
         let named = if self.shape == FindingKind::LogNovelty {
             let count = (lines.len() as f64 * self.size).round() as usize;
             let wording = seed;
             scatter(&mut lines, start, (0..count).map(|_| new_line(dice, wording)).collect(), &mut Dice(seed ^ 77))
         } else {
-            self.inject_known(&mut lines, start, dice, seed)
+            self.inject_known(&mut lines, &mut start, dice, seed)
         };
         let template = template_of(&lines, &named);
-        Injected { lines, shape: self.shape, template }
+        Injected { lines, shape: self.shape, template, start }
     }
 
     /// Changes the rate of a steady kind, or stops it; gives one of its lines.
-    fn inject_known(&self, lines: &mut Vec<String>, start: usize, dice: &mut Dice, seed: u64) -> String {
+    fn inject_known(&self, lines: &mut Vec<String>, start: &mut usize, dice: &mut Dice, seed: u64) -> String {
         let steady = steady_kinds(lines);
-        let mut start = start;
         let is_kind: Box<dyn Fn(&str) -> bool> = if steady.is_empty() {
-            start += plant_heartbeat(lines, start, dice);
+            *start += plant_heartbeat(lines, *start, dice);
             Box::new(|line: &str| line.contains("heartbeat of relay"))
         } else {
             let chosen = steady[(seed as usize) % steady.len().min(3)].clone();
             Box::new(move |line: &str| chosen.contains(line))
         };
+        let start = *start;
         let named = lines.iter().find(|line| is_kind(line)).cloned().unwrap_or_default();
         if self.shape == FindingKind::LogVanished {
             let mut at = 0;
