@@ -1,3 +1,4 @@
 //! The only place that names concrete adapters; everybody else sees a port.
 
 pub mod oneshot;
+pub mod server;

@@ -1,10 +1,6 @@
 //! The only way an investigation changes: one fact at a time, each of which must fit.
 
-use super::{
-    ActionRecord, ActionState, AlertState, Event, Health, Hint, Investigation, OpenQuery, Outcome, Phase, Reading,
-    Spent, Usage,
-};
-use crate::action::Action;
+use super::{ActionState, AlertState, Event, Health, Investigation, OpenQuery, Outcome, Phase, Spent};
 use crate::evidence::Query;
 use crate::ids::{ActionId, IncidentId, QueryId};
 use crate::policy::Ruling;

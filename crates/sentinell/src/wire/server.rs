@@ -1,0 +1,206 @@
+//! The eyes, hands and mind of a worker, as the configuration names them.
+
+mod renamed;
+
+use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
+use crate::reasoner::Deterministic;
+use crate::runbooks;
+use crate::store::{self, Store};
+use crate::worker::{Options, Worker};
+use anyhow::{Context, anyhow};
+use renamed::Renamed;
+use sentinell_adapters::actuators::command::{CommandSpec, Commands, ParamKind};
+use sentinell_adapters::actuators::kubernetes::{KubernetesHands, KubernetesHandsSettings};
+use sentinell_adapters::kubectl::Kubectl;
+use sentinell_adapters::process::Program;
+use sentinell_adapters::tools::git::{Git, GitRepository, GitRules, GitSource};
+use sentinell_adapters::tools::kubernetes::Kubernetes;
+use sentinell_adapters::tools::log_file::{LogContent, LogFile, LogSource};
+use sentinell_adapters::tools::recording::Recording;
+use sentinell_core::ids::Actor;
+use sentinell_core::ports::{Actuator, Clock, Reasoner, Tool};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything a worker works with, and what keeps it up to date.
+pub struct Works {
+    /// The loop.
+    pub worker: Arc<Worker>,
+    /// The repositories it may look into.
+    pub repositories: Option<Repositories>,
+}
+
+/// Wires a worker.
+///
+/// # Errors
+/// What the configuration names and this machine does not have.
+pub fn works(config: &Config, store: &Store, clock: &Arc<dyn Clock>, holder: String) -> anyhow::Result<Works> {
+    let git = git(config, clock);
+    let mut tools = eyes(config)?;
+    tools.extend(git.iter().map(|git| Arc::clone(git) as Arc<dyn Tool>));
+    let books = runbooks::load(config.runbooks.as_deref()).map_err(|problems| anyhow!(problems.join("\n")))?;
+    let mind: Arc<dyn Reasoner> = Arc::new(Deterministic::new(tools.clone(), books));
+    let options = Options {
+        holder,
+        lease: Duration::from_secs(u64::from(config.worker.lease_seconds)),
+        concurrency: config.worker.concurrency,
+        poll: Duration::from_millis(500),
+    };
+    let worker = Worker::new(store.clone(), tools, hands(config, clock)?, mind, clock.clone(), options);
+    let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
+    Ok(Works { worker: Arc::new(worker), repositories })
+}
+
+/// Makes the configured policy the newest version, unless it is that already. A pressed kill switch outlives restarts.
+///
+/// # Errors
+/// If the store fails.
+pub async fn settle_policy(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> store::Result<()> {
+    let (version, newest) = store.policy().await?;
+    let wanted = sentinell_core::policy::Policy { kill_switch: newest.kill_switch.clone(), ..config.policy.clone() };
+    if version == 0 || wanted != newest {
+        let by = Actor("configuration".into());
+        store.set_policy(wanted, &by, "the server started with this configuration", clock.now()).await?;
+    }
+    Ok(())
+}
+
+fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
+    let mut eyes: Vec<Arc<dyn Tool>> = vec![];
+    if let Some(kubernetes) = &config.kubernetes {
+        let kubectl = kubectl(kubernetes.kubectl.as_ref(), &kubernetes.reading, &config.programs)?;
+        eyes.push(Arc::new(Kubernetes::new(kubectl, kubernetes.namespaces.clone())));
+    }
+    for (index, server) in config.prometheus.iter().enumerate() {
+        let eye = super::oneshot::prometheus_server(&server.url)
+            .with_context(|| format!("the Prometheus server `{}`", server.name))?;
+        eyes.push(Renamed::unless_first(eye, index, &server.name));
+    }
+    if !config.log_files.is_empty() {
+        let source = |file: &config::LogFile| LogSource {
+            name: file.service.clone(),
+            subject: if file.service.contains('/') { file.service.clone() } else { format!("service/{}", file.service) },
+            content: LogContent::File(file.path.clone()),
+            baseline: None,
+        };
+        eyes.push(Arc::new(LogFile::new(config.log_files.iter().map(source).collect())));
+    }
+    for (index, folder) in config.recordings.iter().enumerate() {
+        let eye: Arc<dyn Tool> = Arc::new(Recording::open(folder).map_err(|error| anyhow!(error))?);
+        eyes.push(Renamed::unless_first(eye, index, &(index + 1).to_string()));
+    }
+    Ok(eyes)
+}
+
+fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Actuator>>> {
+    let mut hands: Vec<Arc<dyn Actuator>> = vec![];
+    if let Some((kubernetes, acting)) = config.kubernetes.as_ref().and_then(|k| Some((k, k.acting.as_ref()?))) {
+        let settings = KubernetesHandsSettings {
+            environments: kubernetes.environments.clone(),
+            environment: kubernetes.environment.clone(),
+            max_replicas: kubernetes.max_replicas,
+            hold_seconds: kubernetes.hold_seconds,
+            every_seconds: kubernetes.every_seconds,
+            within_seconds: kubernetes.within_seconds,
+        };
+        let kubectl = kubectl(kubernetes.kubectl.as_ref(), acting, &config.programs)?;
+        hands.push(Arc::new(KubernetesHands::new(kubectl, settings, clock.clone())));
+    }
+    if !config.commands.is_empty() {
+        let specs = config.commands.iter().map(|command| spec(command, &config.programs)).collect::<Result<_, _>>()?;
+        let commands = Commands::new(specs, clock.clone()).map_err(|problems| anyhow!(problems.join("\n")))?;
+        hands.push(Arc::new(commands));
+    }
+    Ok(hands)
+}
+
+fn kubectl(path: Option<&PathBuf>, identity: &KubernetesIdentity, programs: &Programs) -> anyhow::Result<Kubectl> {
+    let found = match path {
+        Some(path) => Program::at(path),
+        None => Program::find("kubectl", OsStr::new(&programs.search_path)),
+    };
+    let program = found.map_err(|error| anyhow!("{error}; install kubectl or set `kubernetes.kubectl`"))?;
+    let program = program.with_env(programs.variables.clone());
+    Ok(Kubectl::new(program, &identity.kubeconfig, identity.context.clone()))
+}
+
+fn spec(command: &config::Command, programs: &Programs) -> anyhow::Result<CommandSpec> {
+    let pinned = |path: &PathBuf| {
+        let program = Program::at(path).map_err(|error| anyhow!("command `{}`: {error}", command.name))?;
+        Ok::<_, anyhow::Error>(program.with_env(programs.variables.clone()))
+    };
+    let check = match command.check.as_deref() {
+        Some([program, args @ ..]) => Some((pinned(&PathBuf::from(program))?, args.to_vec())),
+        _ => None,
+    };
+    let kind = |param: &CommandParam| match param {
+        CommandParam::Integer { min, max } => ParamKind::Integer { min: *min, max: *max },
+        CommandParam::OneOf { words } => ParamKind::OneOf(words.clone()),
+        CommandParam::Identifier { max } => ParamKind::Identifier { max: *max },
+    };
+    Ok(CommandSpec {
+        name: command.name.clone(),
+        description: command.description.clone(),
+        target: command.target.clone(),
+        program: pinned(&command.program)?,
+        args: command.args.clone(),
+        params: command.params.iter().map(|(name, param)| (name.clone(), kind(param))).collect(),
+        environment: command.environment.clone(),
+        undo: command.undo.clone(),
+        undo_if_unhelpful: command.undo_if_unhelpful,
+        check,
+        verification: command.verification.clone(),
+        blast_radius: command.blast_radius.clone(),
+        timeout: Duration::from_secs(u64::from(command.timeout_seconds)),
+    })
+}
+
+/// An eye on repositories; none where there is no git.
+fn git(config: &Config, clock: &Arc<dyn Clock>) -> Option<Arc<Git>> {
+    let program = Program::find("git", OsStr::new(&config.programs.search_path));
+    let program = program.inspect_err(|why| tracing::warn!(why, "repositories cannot be read")).ok()?;
+    let rules = GitRules {
+        roots: config.git.roots.clone(),
+        hosts: config.git.hosts.clone(),
+        cache: Some(config.git.cache.clone()),
+    };
+    Some(Arc::new(Git::new(program.with_env(config.programs.variables.clone()), rules, clock.clone())))
+}
+
+/// The registered repositories, as the git eye may see them.
+pub struct Repositories {
+    git: Arc<Git>,
+    store: Store,
+    rules: std::collections::BTreeMap<String, config::RepoRules>,
+}
+
+impl Repositories {
+    /// Brings the eye up to date with what is registered now.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn refresh(&self) -> store::Result<()> {
+        let repository = |repo: store::Repo| {
+            let folder = self.rules.get(&repo.name).and_then(|rules| rules.folder.clone());
+            let source = folder.map_or(GitSource::Https(repo.repo_url), GitSource::Local);
+            GitRepository { id: repo.id, subject: repo.name, source, branch: repo.default_branch }
+        };
+        let known = self.store.repos().await?.into_iter().map(repository).collect();
+        for (repository, why) in self.git.register(known) {
+            tracing::debug!(repository = repository.id, why, "a registered repository may not be read");
+        }
+        Ok(())
+    }
+
+    /// Keeps the eye up to date until dropped.
+    pub async fn follow(self) {
+        loop {
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "the registered repositories could not be read");
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+}
