@@ -1,4 +1,5 @@
 //! The only place that names concrete adapters; everybody else sees a port.
 
+pub mod demo;
 pub mod oneshot;
 pub mod server;

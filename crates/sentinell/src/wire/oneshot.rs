@@ -93,10 +93,7 @@ pub struct Series {
 /// # Errors
 /// When the URL makes no sense.
 pub fn prometheus(url: &str, series: &Series) -> anyhow::Result<Eye> {
-    let http = Http::new(HttpLimits::default()).map_err(|error| anyhow!(error))?;
-    let (url, who) = credentials(url)?;
-    let tool =
-        Prometheus::new(http, &url, who, Arc::new(SystemClock)).map_err(|error| anyhow!("--prometheus: {error}"))?;
+    let tool = prometheus_server(url)?;
     let mut common: BTreeMap<String, String> = BTreeMap::new();
     common.extend(series.onset.map(|onset| ("onset".to_owned(), onset.to_string())));
     let mut first = common.clone();
@@ -112,16 +109,23 @@ pub fn prometheus(url: &str, series: &Series) -> anyhow::Result<Eye> {
     Ok(eye(tool, asked))
 }
 
+/// An eye on a Prometheus server.
+pub(super) fn prometheus_server(url: &str) -> anyhow::Result<Prometheus> {
+    let http = Http::new(HttpLimits::default()).map_err(|error| anyhow!(error))?;
+    let (url, who) = credentials(url)?;
+    Prometheus::new(http, &url, who, Arc::new(SystemClock)).map_err(|error| anyhow!("{url}: {error}"))
+}
+
 /// Takes the name and password out of a URL, so that no evidence ever repeats them.
 fn credentials(url: &str) -> anyhow::Result<(String, Credentials)> {
     let mut parsed = sentinell_adapters::http::Url::parse(url)
-        .with_context(|| "--prometheus: not a URL; write http://127.0.0.1:9090")?;
+        .with_context(|| "not the URL of a Prometheus server; write http://127.0.0.1:9090")?;
     let (name, password) = (parsed.username().to_owned(), parsed.password().unwrap_or_default().to_owned());
     if name.is_empty() {
         return Ok((url.to_owned(), Credentials::None));
     }
     let cleared = parsed.set_username("").and_then(|()| parsed.set_password(None));
-    cleared.map_err(|()| anyhow!("--prometheus: this URL cannot carry a name"))?;
+    cleared.map_err(|()| anyhow!("this URL cannot carry a name"))?;
     Ok((parsed.to_string(), Credentials::Basic(name, password)))
 }
 

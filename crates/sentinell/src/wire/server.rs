@@ -76,12 +76,16 @@ fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
     for (index, server) in config.prometheus.iter().enumerate() {
         let eye = super::oneshot::prometheus_server(&server.url)
             .with_context(|| format!("the Prometheus server `{}`", server.name))?;
-        eyes.push(Renamed::unless_first(eye, index, &server.name));
+        eyes.push(Renamed::unless_first(Arc::new(eye), index, &server.name));
     }
     if !config.log_files.is_empty() {
         let source = |file: &config::LogFile| LogSource {
             name: file.service.clone(),
-            subject: if file.service.contains('/') { file.service.clone() } else { format!("service/{}", file.service) },
+            subject: if file.service.contains('/') {
+                file.service.clone()
+            } else {
+                format!("service/{}", file.service)
+            },
             content: LogContent::File(file.path.clone()),
             baseline: None,
         };
