@@ -99,9 +99,7 @@ pub fn prometheus(url: &str, series: &Series) -> anyhow::Result<Eye> {
     let mut first = common.clone();
     first.extend(series.labels.clone());
     let mut asked = vec![first];
-    // Exporters say about what they watch in `<name>_up`; without labels nothing else would ask for it.
-    let health = series.labels.is_empty().then(|| "{__name__=~\".+_up|probe_success\"}".to_owned());
-    for query in health.into_iter().chain(series.queries.clone()) {
+    for query in series.queries.clone() {
         let mut args = common.clone();
         args.insert("query".to_owned(), query);
         asked.push(args);
