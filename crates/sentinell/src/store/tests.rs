@@ -398,6 +398,21 @@ async fn a_write_that_panics_harms_nobody_else() {
     house.store.append(&case, vec![note("fine")], Timestamp(2000), None).await.unwrap();
 }
 
+async fn write_then_fail(conn: &mut db::Conn) -> Result<()> {
+    sqlx::query("INSERT INTO workers (holder, seen_at) VALUES ('ghost', 1)").execute(conn).await?;
+    Err(StoreError::Conflict("on purpose".into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_fails_halfway_leaves_nothing_and_its_group_goes_on() {
+    let House { store, folder: _folder } = House::new().await;
+    let (bad, good) =
+        tokio::join!(store.writer.write(|conn| Box::pin(write_then_fail(conn))), store.heartbeat("one", Timestamp(2)),);
+    assert!(matches!(bad, Err(StoreError::Conflict(_))) && good.is_ok());
+    let there = store.workers(Timestamp(0)).await.unwrap();
+    assert_eq!(there.iter().map(|worker| worker.holder.as_str()).collect::<Vec<_>>(), ["one"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_says_busy_and_keeps_what_it_took() {
     let folder = tempfile::tempdir().unwrap();
@@ -492,7 +507,7 @@ async fn what_is_registered_is_given_back_as_it_came() {
         updated_at: Timestamp(1000),
     };
     store.put_repo(&repo).await.unwrap();
-    assert_eq!(store.repos().await.unwrap(), [repo.clone()]);
+    assert_eq!(store.repos().await.unwrap(), std::slice::from_ref(&repo));
     let channel = |id: &str, repo_id: Option<&str>, at| SlackChannel {
         id: id.into(),
         team_id: "T".into(),
