@@ -137,9 +137,8 @@ impl Judge<'_> {
             let names: Vec<&str> = fitting.iter().map(|node| node.meta.name.as_str()).collect();
             return (Fault::NodesCordoned, format!("{name} may only run on {}, which is cordoned", names.join(", ")));
         }
-        let selector_fails =
-            !spec.node_selector.is_empty() && !(known && self.workers().any(|node| fits_selector(&node)));
-        if selector_fails || spec.node_terms.is_empty() && !spec.node_selector.is_empty() {
+        let satisfied = spec.node_selector.is_empty() || known && self.workers().any(|node| fits_selector(&node));
+        if !satisfied || spec.node_terms.is_empty() && !spec.node_selector.is_empty() {
             let wanted: Vec<String> = spec.node_selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
             return (
                 Fault::NodeSelectorMismatch,

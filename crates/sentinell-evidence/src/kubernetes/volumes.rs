@@ -60,6 +60,13 @@ fn judge(snapshot: &Snapshot, claim: &Claim, subject: Entity, report: &mut Repor
         report.quoted(subject, Fault::ClaimStorageClassMismatch, (0.97, 10), &say, &source, no_class.unwrap_or(&""));
         return;
     }
+    against_volumes(snapshot, claim, subject, events.first().unwrap_or(&""), report);
+}
+
+/// The volumes there are: one that belongs to somebody else, or the one that misses by the fewest conditions.
+fn against_volumes(snapshot: &Snapshot, claim: &Claim, subject: Entity, said: &str, report: &mut Report) {
+    let name = claim.meta.name.as_str();
+    let source = format!("kubectl describe pvc {name}");
     let wanted = format!("{}/{name}", claim.meta.namespace);
     // A volume that already belongs to somebody else is of no use whatever its size.
     let (free, taken): (Vec<&Volume>, Vec<&Volume>) = snapshot
@@ -101,14 +108,7 @@ fn judge(snapshot: &Snapshot, claim: &Claim, subject: Entity, report: &mut Repor
             format!("claim {name} of {} finds no volume; all {} belong to other claims", subject.name, taken.len());
         report.contradiction(subject, Fault::VolumeAlreadyBound, 0.9, 9, &say, &source);
     } else {
-        report.symptom(
-            subject,
-            None,
-            (0.6, 2),
-            &format!("claim {name} is not bound"),
-            &source,
-            events.first().unwrap_or(&""),
-        );
+        report.symptom(subject, None, (0.6, 2), &format!("claim {name} is not bound"), &source, said);
     }
 }
 
