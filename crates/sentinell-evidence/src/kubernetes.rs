@@ -88,3 +88,175 @@ fn finish(mut report: Report, snapshot: &Snapshot) -> (Vec<Finding>, Vec<Gap>) {
     report.gaps.dedup();
     (report.findings, report.gaps)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{KubernetesRead, LogLine, LogStream};
+    use crate::finding::{Entity, EntityKind};
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// Values of the API's shape with anything in it.
+    fn value() -> impl Strategy<Value = Value> {
+        let words = [
+            "kind",
+            "metadata",
+            "name",
+            "namespace",
+            "labels",
+            "spec",
+            "status",
+            "containers",
+            "template",
+            "selector",
+            "matchLabels",
+            "ports",
+            "port",
+            "targetPort",
+            "items",
+            "data",
+            "stringData",
+            "conditions",
+            "type",
+            "Ready",
+            "volumes",
+            "affinity",
+            "env",
+            "value",
+            "resources",
+            "requests",
+            "cpu",
+            "hard",
+            "used",
+            "routes",
+            "uri",
+            "ownerReferences",
+            "reason",
+            "message",
+            "involvedObject",
+            "containerStatuses",
+            "state",
+            "waiting",
+        ];
+        let kinds = [
+            "Pod",
+            "Deployment",
+            "Service",
+            "Node",
+            "Event",
+            "ResourceQuota",
+            "PersistentVolumeClaim",
+            "ConfigMap",
+            "Secret",
+            "Ingress",
+            "NetworkPolicy",
+            "PodList",
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            prop::sample::select(kinds.to_vec()).prop_map(Value::from),
+            "\\PC{0,20}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 64, 8, move |inner| {
+            let key = prop_oneof![prop::sample::select(words.to_vec()).prop_map(str::to_owned), "\\PC{0,6}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..8).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    /// Lines that look like what kubectl prints, cut up and mixed.
+    fn text() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "NAME   READY   STATUS  AGE\n",
+            "Name: a-b-c\n",
+            "Namespace: x\n",
+            "Containers:\n",
+            "  main:\n",
+            "    Image: i\n",
+            "    Liveness: grpc <pod>:99999999 delay=\n",
+            "Conditions:\n  Type Status\n  Ready  False\n",
+            "Events:\n  Type  Reason  Age  From  Message\n",
+            "  Warning  Failed  9s (x99999999999999999999 over)  k  é\n",
+            "a-b-c   0/1   Pending   5d\n",
+            "Labels:   a=b\n    c=\n",
+            "apiVersion: v1\n",
+            "kind: Pod\n",
+            "metadata: {name: é}\n",
+            "---\n",
+            "- - - -\n",
+            "  ",
+            "\t",
+            "é: ü\n",
+            "Port: x 99999/TCP\n",
+            "TargetPort: /\n",
+            "Taints: =:\n",
+            "Selector: ,,=\n",
+            "Replicas: | | 9 desired\n",
+            "Non-terminated\n",
+            "Active: \n",
+            "x.service\n",
+        ]);
+        let piece = prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => "\\PC{0,30}", 1 => any::<String>()];
+        prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    fn argv() -> impl Strategy<Value = Vec<String>> {
+        let verb = prop::sample::select(vec!["get", "describe", "apply", "debug", "logs", ""]);
+        let what = prop::sample::select(vec![
+            "pods",
+            "events",
+            "nodes",
+            "svc",
+            "deploy/x",
+            "quota",
+            "pvc",
+            "pv",
+            "endpoints",
+            "cm",
+            "node/n",
+            "--dry-run",
+            "é",
+        ]);
+        let more = prop::sample::select(vec!["-n", "shop", "--dry-run=client", "systemctl", "-o", "yaml", "-l", "x"]);
+        (verb, what, prop::collection::vec(more, 0..4))
+            .prop_map(|(verb, what, more)| [verb, what].into_iter().chain(more).map(str::to_owned).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+        #[test]
+        fn nothing_that_is_read_can_panic(
+            values in prop::collection::vec(value(), 0..4),
+            texts in prop::collection::vec((argv(), text()), 0..6),
+            log in text(),
+        ) {
+            let mut kubernetes: Vec<KubernetesRead> = values.into_iter().map(KubernetesRead::Json).collect();
+            kubernetes.extend(texts.into_iter().map(|(argv, output)| KubernetesRead::Text { argv, output }));
+            let subject = Entity::new(EntityKind::Service, "a");
+            let lines = vec![LogLine { at_ms: None, level: None, text: log }];
+            let logs = vec![LogStream { subject, source: "log".into(), lines, baseline: Vec::new() }];
+            let case = Case { kubernetes, logs, ..Case::default() };
+            let (findings, _) = analyze_case(&case);
+            for finding in findings {
+                prop_assert!((0.0..=1.0).contains(&finding.strength) && finding.specificity <= 10);
+                prop_assert!(!finding.summary.contains('\n'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_indented_without_end_is_read_to_the_end() {
+        let text: String = (0..20_000).map(|depth| format!("{}k{depth}:\n", " ".repeat(depth % 4000))).collect();
+        let argv = ["describe", "pod"].map(str::to_owned).to_vec();
+        let (findings, _) =
+            analyze(&Snapshot::new(&[KubernetesRead::Text { argv, output: format!("Name: x\n{text}") }]));
+        assert!(findings.is_empty());
+    }
+}
