@@ -28,6 +28,13 @@ const EXHAUSTED: [&str; 8] = [
     "ora-00018",
     "ora-12519",
 ];
+/// A client's pool that waits in vain.
+const POOL: [&str; 4] = [
+    "connection is not available, request timed out",
+    "timeout waiting for idle object",
+    "queuepool limit of size",
+    "pool exhausted",
+];
 const READ_ONLY: [&str; 7] = [
     "--read-only option so it cannot execute",
     "--super-read-only option so it cannot execute",
@@ -107,6 +114,17 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
                 &say,
                 &stream.source,
                 &quote(lower, &CREDENTIALS),
+            );
+        } else if let Some((lower, _)) = find(&POOL) {
+            let database = database_of(snapshot, case, &client);
+            let say = format!("{} gets no connection to {} in time", client.name, database.name);
+            report.quoted(
+                database,
+                Fault::DatabaseConnectionsExhausted,
+                (0.7, 8),
+                &say,
+                &stream.source,
+                &quote(lower, &POOL),
             );
         } else if let Some((lower, _)) =
             lines.iter().rev().find(|(lower, _)| any(lower, &UNREACHED) && any(lower, &DRIVERS))

@@ -87,6 +87,7 @@ pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report
             entry.3 |= transient;
         }
     }
+    unknown_hosts(snapshot, case, report);
     for (caller, (services, source, excerpt, transient)) in callers {
         let workload = snapshot.owned().find(|workload| workload.meta.name == caller);
         let unready = workload.is_some_and(|w| w.ready.is_some_and(|ready| ready < w.replicas.unwrap_or(1)));
@@ -111,6 +112,39 @@ pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report
     }
 }
 
+/// A workload that does not come up because a name inside the cluster does not resolve.
+fn unknown_hosts(snapshot: &Snapshot, case: &Case, report: &mut Report) {
+    for (stream, lines) in streams(case) {
+        let Some(pod) =
+            snapshot.pods.iter().find(|pod| !pod.ready && snapshot.entity_of(pod).name == stream.subject.name)
+        else {
+            continue;
+        };
+        let host =
+            |lower: &String| unresolved(lower).filter(|host| inside(host)).map(|host| (host.to_owned(), lower.clone()));
+        let Some((host, lower)) = lines.iter().rev().find_map(|(lower, _)| host(lower)) else { continue };
+        let subject = snapshot.entity_of(pod);
+        let known = snapshot.service(&pod.meta.namespace, host.split('.').next().unwrap_or("")).is_some();
+        let tail = if known { "which is a service" } else { "which is no service" };
+        let say = format!("{} does not come up: it cannot resolve {host}, {tail}", subject.name);
+        let excerpt: String = lower.chars().take(200).collect();
+        report.quoted(subject, Fault::DnsFailure, (0.85, 8), &say, &stream.source, &excerpt);
+    }
+}
+
+/// The name that did not resolve, as resolvers of several languages say it.
+fn unresolved(lower: &str) -> Option<&str> {
+    let after = ["unknownhostexception: ", "lookup ", "enotfound ", "eai_again ", "could not resolve host: "];
+    let rest = after.iter().find_map(|phrase| lower.split_once(phrase).map(|(_, rest)| rest))?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.')).unwrap_or(rest.len());
+    (any(lower, &UNRESOLVED) && end > 0).then(|| rest[..end].trim_end_matches('.'))
+}
+
+/// A name of one label, or below `svc`.
+fn inside(host: &str) -> bool {
+    !host.is_empty() && (!host.contains('.') || host.ends_with(".svc") || host.contains(".svc."))
+}
+
 /// The name stands alone in the text, not as a part of a longer one.
 pub fn names(text: &str, name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -125,6 +159,17 @@ pub fn names(text: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::kubernetes::testing::{json, top};
+
+    #[test]
+    fn the_unresolved_name_is_read_from_what_resolvers_say() {
+        assert_eq!(
+            unresolved("java.net.unknownhostexception: ledger-main: name or service not known"),
+            Some("ledger-main")
+        );
+        assert_eq!(unresolved("dial tcp: lookup stall.fair.svc on 10.0.0.10:53: no such host"), Some("stall.fair.svc"));
+        assert_eq!(unresolved("lookup of a price failed"), None);
+        assert!(inside("ledger-main") && inside("stall.fair.svc.cluster.local") && !inside("api.example.com"));
+    }
 
     #[test]
     fn name_servers_of_its_own_explain_a_workload() {

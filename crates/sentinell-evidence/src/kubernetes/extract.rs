@@ -312,13 +312,19 @@ fn modes(value: &Value) -> Vec<String> {
 /// A persistent volume claim.
 pub fn claim(value: &Value, live: bool) -> Claim {
     let spec = &value["spec"];
+    let mut selector = labels(&spec["selector"]["matchLabels"]);
+    for expression in list(&spec["selector"]["matchExpressions"]).iter().map(requirement) {
+        if let ("In", [only]) = (expression.operator.as_str(), expression.values.as_slice()) {
+            selector.insert(expression.key, only.clone());
+        }
+    }
     Claim {
         meta: meta(value, live),
         phase: text(&value["status"]["phase"]),
         class: spec["storageClassName"].as_str().map(str::to_owned),
         size: quantity(&spec["resources"]["requests"]["storage"], whole),
         modes: modes(&spec["accessModes"]),
-        selector: labels(&spec["selector"]["matchLabels"]),
+        selector,
         volume: text(&spec["volumeName"]),
     }
 }

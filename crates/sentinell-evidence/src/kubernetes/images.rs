@@ -84,6 +84,9 @@ fn verdict(message: &str) -> Option<Fault> {
         &["no such host", "server misbehaving", "temporary failure in name resolution", "name or service not known"],
     ) {
         Some(Fault::RegistryUnresolvable)
+    } else if any(message, &["repository does not exist or may require"]) && any(message, &["docker.io/library/"]) {
+        // Official images are public: refused means that there is none of that name.
+        Some(Fault::ImageNotFound)
     } else if any(
         message,
         &[

@@ -1,5 +1,6 @@
 //! Namespaces that may not have more.
 
+use super::object::Event;
 use super::report::Report;
 use super::snapshot::Snapshot;
 use crate::finding::{Entity, EntityKind, Fault};
@@ -13,6 +14,7 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
 /// `exceeded quota: NAME, requested: requests.cpu=1, used: requests.cpu=10, limited: requests.cpu=10`.
 fn refused(snapshot: &Snapshot, report: &mut Report) {
     for event in &snapshot.events {
+        unspecified(event, report);
         let Some(said) = event.message.split("exceeded quota: ").nth(1) else { continue };
         let requested = said.split("requested: ").nth(1).and_then(|rest| rest.split(", used: ").next()).unwrap_or("");
         for resource in requested.split(',').filter_map(|part| part.split('=').next()) {
@@ -27,6 +29,23 @@ fn refused(snapshot: &Snapshot, report: &mut Report) {
             let source = format!("kubectl describe {} {}", event.kind.to_lowercase(), event.name);
             report.quoted(namespace(&event.namespace), fault, (1.0, 10), &say, &source, &event.message);
         }
+    }
+}
+
+/// `failed quota: NAME: must specify limits.memory for: main`: the quota counts what the pod does not state.
+fn unspecified(event: &Event, report: &mut Report) {
+    let Some((quota, said)) =
+        event.message.split("failed quota: ").nth(1).and_then(|rest| rest.split_once(": must specify "))
+    else {
+        return;
+    };
+    for fault in said.split([',', ' ', ';']).filter_map(fault) {
+        let say = format!(
+            "quota {quota} of namespace {} counts what the pods of {} do not state",
+            event.namespace, event.name
+        );
+        let source = format!("kubectl describe {} {}", event.kind.to_lowercase(), event.name);
+        report.quoted(namespace(&event.namespace), fault, (0.9, 9), &say, &source, &event.message);
     }
 }
 

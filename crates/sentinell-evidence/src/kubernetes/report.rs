@@ -43,7 +43,7 @@ impl Report {
 
     /// Slow of itself: the network, as far as anyone can tell.
     pub fn slow(&mut self, subject: Entity, strength: f64, summary: &str, (source, window): (&str, Window)) {
-        self.contradiction(subject.clone(), Fault::NetworkDelay, strength, 7, summary, source);
+        self.contradiction(subject.clone(), Fault::NetworkDelay, strength, 8, summary, source);
         let found = self.findings.iter_mut().find(|f| f.subject == subject && f.fault == Some(Fault::NetworkDelay));
         if let Some(finding) = found {
             finding.window = Some(window);

@@ -74,6 +74,7 @@ fn virtual_service(spec: &Value) -> Vec<Route> {
                 path: path.clone(),
                 host: text(&route["destination"]["host"]),
                 port: port(&route["destination"]["port"]["number"]),
+                variable: None,
             })
         })
         .collect()
@@ -104,10 +105,12 @@ fn collect(value: &Value, depth: usize, routes: &mut Vec<Route>) {
 /// `{id, uri: lb://${ORDER_HOST:order}, predicates: [Path=/orders/**]}`.
 fn configured(item: &Value) -> Option<Route> {
     let uri = item["uri"].as_str()?;
-    let (host, port) = host_of(uri.split("://").nth(1)?);
+    let authority = uri.split("://").nth(1)?;
+    let (host, port) = host_of(authority);
+    let variable = authority.strip_prefix("${").and_then(|inner| inner.split([':', '}']).next()).map(str::to_owned);
     let paths = list(&item["predicates"]).iter().filter_map(Value::as_str);
     let path = paths.filter_map(|predicate| predicate.strip_prefix("Path=")).next().unwrap_or("");
-    Some(Route { id: text(&item["id"]), path: path.to_owned(), host, port })
+    Some(Route { id: text(&item["id"]), path: path.to_owned(), host, port, variable })
 }
 
 /// The host of `host:80/path` or of a placeholder's default, `${NAME:host}:80`.
@@ -156,12 +159,16 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
 
 fn check_route(snapshot: &Snapshot, router: &Router, route: &Route, report: &mut Report) {
     let namespace = router.meta.namespace.as_str();
-    let host = route.host.split('.').next().unwrap_or("");
+    let subject = gateway(snapshot, router);
+    let set = route.variable.as_ref().and_then(|name| {
+        let owner = snapshot.owned().find(|w| w.meta.namespace == namespace && w.meta.name == subject.name)?;
+        owner.template.containers.iter().find_map(|container| container.env.get(name))
+    });
+    let host = set.unwrap_or(&route.host).split(['.', ':']).next().unwrap_or("");
     let source = format!("kubectl get {} {} -o yaml", router.kind.to_ascii_lowercase(), router.meta.name);
     let label = if route.id.is_empty() { &route.path } else { &route.id };
     let names: Vec<&str> =
         snapshot.services.iter().filter(|s| s.meta.namespace == namespace).map(|s| s.meta.name.as_str()).collect();
-    let subject = gateway(snapshot, router);
     let Some(service) = snapshot.service(namespace, host) else {
         // Many gateways carry routes to services that were never installed: only a near miss is telling.
         if let Some(meant) =

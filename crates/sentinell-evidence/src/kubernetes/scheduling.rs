@@ -133,6 +133,12 @@ impl Judge<'_> {
         let known = self.workers().any(|node| !node.meta.labels.is_empty());
         let fitting: Vec<&Node> = self.workers().filter(fits_selector).filter(fits_terms).collect();
         let asks = !spec.node_selector.is_empty() || !spec.node_terms.is_empty();
+        if let Some(taint) = self.foreign_taint().filter(|_| asks && !fitting.is_empty()) {
+            return (
+                Fault::TaintNotTolerated,
+                format!("{name} may only run on nodes with the taint {taint}, which it does not tolerate"),
+            );
+        }
         if known && asks && !fitting.is_empty() && fitting.iter().all(|node| node.unschedulable) {
             let names: Vec<&str> = fitting.iter().map(|node| node.meta.name.as_str()).collect();
             return (Fault::NodesCordoned, format!("{name} may only run on {}, which is cordoned", names.join(", ")));

@@ -118,6 +118,8 @@ pub struct Route {
     pub path: String,
     /// The host it sends to.
     pub host: String,
+    /// The environment variable that overrides the host, if one does.
+    pub variable: Option<String>,
     /// The port it sends to, if it tells.
     pub port: Option<u16>,
 }
