@@ -1,14 +1,20 @@
 //! The hall of Sentinell: everything meets here, nothing is decided here.
 
+pub mod api;
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod eval;
+pub mod feed;
+pub mod intake;
+pub mod metrics;
 pub mod reasoner;
 pub mod report;
 pub mod runbooks;
 pub mod store;
 pub mod telemetry;
+pub mod ui;
 pub mod wire;
 pub mod worker;

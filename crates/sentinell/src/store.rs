@@ -17,6 +17,7 @@ mod observations;
 mod policies;
 mod queue;
 mod registry;
+mod signals;
 mod writer;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use observations::KeptObservation;
 pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
+pub use signals::TakenSignal;
 
 use db::{Target, db};
 use sentinell_core::time::Timestamp;

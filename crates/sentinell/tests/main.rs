@@ -1,4 +1,5 @@
 //! Tests of the whole: one binary, one module a subject.
 
+mod api;
 mod stories;
 mod tidy;

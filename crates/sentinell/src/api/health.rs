@@ -1,0 +1,64 @@
+//! Whether the server lives, and whether it can do its work.
+
+use super::AppState;
+use super::problem::ApiError;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The server lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Always true.
+    ok: bool,
+    /// Always true: the machine is compiled in.
+    graph_ready: bool,
+    /// Of this program.
+    version: &'static str,
+}
+
+/// Whether the process lives; asks nobody.
+#[utoipa::path(get, path = "/api/health", tag = "operations", responses((status = 200, body = Health)))]
+pub async fn health() -> Json<Health> {
+    Json(Health { ok: true, graph_ready: true, version: env!("CARGO_PKG_VERSION") })
+}
+
+/// The server can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// Always true; otherwise the answer is 503.
+    ready: bool,
+    /// Wake-ups that are due and wait for a worker.
+    queue_depth: u64,
+    /// How long the oldest of them has waited, seconds.
+    queue_lag_seconds: i64,
+    /// Workers heard of lately.
+    workers: usize,
+}
+
+/// Whether signals can be stored and somebody works on them; 503 says what is missing.
+#[utoipa::path(get, path = "/api/ready", tag = "operations", responses((status = 200, body = Ready)))]
+pub async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, ApiError> {
+    let now = app.clock.now();
+    let not_ready = |why: String| ApiError::unavailable(why, 5);
+    if let Err(error) = app.store.check(now).await {
+        tracing::warn!(%error, "not ready");
+        return Err(not_ready("the database does not answer or does not take writes now".into()));
+    }
+    let counters = app.store.counters(now).await?;
+    let lag = counters.oldest_due.map_or(0, |due| now.millis_since(due).max(0));
+    let silence = i64::try_from(app.config.worker_silence.as_millis()).unwrap_or(i64::MAX);
+    let workers = app.store.workers(now.plus_millis(-silence)).await?.len();
+    if workers == 0 {
+        let seconds = silence / 1000;
+        return Err(not_ready(format!(
+            "no worker has been heard of for {seconds} s; start one with `sentinell worker`"
+        )));
+    }
+    if u128::from(lag.unsigned_abs()) > app.config.queue_lag.as_millis() {
+        let (depth, seconds) = (counters.queue_depth, lag / 1000);
+        return Err(not_ready(format!("{depth} incidents wait, the oldest for {seconds} s; start more workers")));
+    }
+    Ok(Json(Ready { ready: true, queue_depth: counters.queue_depth, queue_lag_seconds: lag / 1000, workers }))
+}

@@ -1,0 +1,79 @@
+//! Hostile text made harmless to store: no NUL, no secret, no more than fits.
+
+use sentinell_core::redact::redact;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// One line of at most `limit` bytes.
+pub(super) fn line(text: &str, limit: usize) -> String {
+    let first = text.trim().lines().next().unwrap_or_default().trim_end();
+    let plain: String = first.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    bounded(&redact(&plain), limit)
+}
+
+/// A text of at most `limit` bytes, line breaks kept.
+pub(super) fn block(text: &str, limit: usize) -> String {
+    // Cut before redacting, so that the work is bounded; once more after it, as a mask may be longer than a secret.
+    let cut = bounded(text, limit);
+    bounded(&redact(&cut.replace('\0', "\u{fffd}")), limit)
+}
+
+/// A sender's JSON with the secrets taken out of its strings; whatever else it holds comes back as it was sent.
+pub(super) fn value(value: Value) -> Value {
+    match value {
+        Value::String(text) => match redact(&text) {
+            Cow::Borrowed(_) => Value::String(text),
+            Cow::Owned(clean) => Value::String(clean),
+        },
+        Value::Array(items) => Value::Array(items.into_iter().map(self::value).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, inner)| (name, self::value(inner))).collect())
+        }
+        plain => plain,
+    }
+}
+
+fn bounded(text: &str, limit: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(limit.saturating_sub(MARK.len()));
+    format!("{}{MARK}", &text[..end])
+}
+
+/// The constant part of a log line: what changes from one occurrence to the next is masked.
+pub(super) fn template(message: &str) -> String {
+    let first = message.trim().lines().next().unwrap_or_default();
+    let word = |word: &str| if word.chars().any(|c| c.is_ascii_digit()) { "<*>".to_owned() } else { word.to_owned() };
+    let split = |c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';' | '"' | '\'' | '(' | ')' | '[' | ']');
+    first.split(split).filter(|word| !word.is_empty()).map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_is_bounded_at_a_character_and_has_no_nul() {
+        assert_eq!(line("  first\u{7}line \n second", 300), "first line");
+        assert_eq!(block("a\0b\nc", 300), "a\u{fffd}b\nc");
+        assert!(block(&"ä".repeat(1000), 101).len() <= 101);
+        assert!(block(&"ä".repeat(1000), 101).ends_with('…'));
+    }
+
+    #[test]
+    fn the_same_message_with_other_numbers_is_the_same() {
+        let of = template;
+        assert_eq!(of("timeout after 31 ms for 10.0.0.7:8080"), of("timeout after 2900 ms for 10.1.0.9:80"));
+        assert_eq!(of("id=4f2a1 failed\n at line 3"), of("id=99c0d failed\n at line 8"));
+        assert_ne!(of("timeout after 31 ms"), of("refused after 31 ms"));
+    }
+
+    #[test]
+    fn metadata_comes_back_as_sent() {
+        let sent = json!({"a": [1, 2.5, null, true], "b": {"c": "plain"}});
+        assert_eq!(value(sent.clone()), sent);
+    }
+}
