@@ -182,8 +182,14 @@ impl Known<'_> {
         }
         if now == 0 {
             let runs: Vec<u32> = self.occurrences.runs();
-            let score =
-                if runs.len() < 6 { 0.0 } else { surprise_of_silence(&gaps(&runs), end - f64::from(*runs.last()?)) };
+            let (first, last) = (f64::from(*runs.first()?), f64::from(*runs.last()?));
+            // A kind that had left before the split, or was only passing through, did not stop at the split.
+            let there = runs.len() >= 6 && last - first >= 0.2 * split;
+            let score = if there && surprise_of_silence(&gaps(&runs), split - last) <= 0.0 {
+                surprise_of_silence(&gaps(&runs), end - last)
+            } else {
+                0.0
+            };
             return claim(FindingKind::LogVanished, score / 4.5);
         }
         let shift = shift_at(self.occurrences, split)?;
