@@ -124,7 +124,8 @@ impl Commands {
         let Deed::Argv(words) = &action.plan.deed;
         let permit = warrant.redeem(&action.hash(), self.clock.now()).map_err(ActError::NotStarted)?;
         let time = spec.timeout.min(Duration::from_millis(permit.millis_left));
-        match spec.program.run(&words[1..], Limits { time, ..Limits::seconds(0) }).await {
+        let program = for_deed(&spec.program, action);
+        match program.run(&words[1..], Limits { time, ..Limits::seconds(0) }).await {
             Ok(ended) if ended.code == Some(0) => Ok(clip(ended.stdout.trim(), 4000)),
             Ok(ended) => {
                 let code = ended.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
@@ -139,7 +140,7 @@ impl Commands {
         let spec = self.declared(action).map_err(ToolError::BadQuery)?;
         let Some((program, args)) = &spec.check else { return Ok(Applied::Unknown) };
         let args: Vec<String> = args.iter().map(|arg| fill(arg, &action.params)).collect();
-        let ended = program.run(&args, Limits::seconds(20)).await;
+        let ended = for_deed(program, action).run(&args, Limits::seconds(20)).await;
         let there = match ended.ok().and_then(|ended| ended.code) {
             Some(0) => true,
             Some(1) => false,
@@ -148,6 +149,11 @@ impl Commands {
         // The check looks for the deed; its undo is done when the deed's effect is gone.
         Ok(if there != action.undoes.is_some() { Applied::Yes } else { Applied::No })
     }
+}
+
+/// The program, told which deed it is run for: an idempotency key for whoever wants to be idempotent.
+fn for_deed(program: &Program, action: &Action) -> Program {
+    program.clone().with_var("SENTINELL_ACTION", &action.hash().0)
 }
 
 impl Actuator for Commands {

@@ -69,6 +69,18 @@ async fn a_declared_command_is_planned_exactly_done_once_and_seen_afterwards() {
 }
 
 #[tokio::test]
+async fn a_command_is_told_which_deed_it_is_run_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut telling = spec(folder.path());
+    (telling.program, telling.args, telling.params) = (Program::at("/usr/bin/env").unwrap(), vec![], BTreeMap::new());
+    telling.verification.queries[0].args.clear();
+    let hands = Commands::new(vec![telling], clock()).unwrap();
+    let action = planned(&hands, &[]).await;
+    let told = hands.apply(&action, warrant_for(&action, 60)).await.unwrap();
+    assert_eq!(told, format!("SENTINELL_ACTION={}", action.hash()), "the deed's hash, and nothing else");
+}
+
+#[tokio::test]
 async fn a_parameter_cannot_become_an_option_a_path_or_another_parameter() {
     let folder = tempfile::tempdir().unwrap();
     let hands = Commands::new(vec![spec(folder.path())], clock()).unwrap();
