@@ -81,30 +81,25 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
         }
         let strength = if unwell(snapshot, &client) { 0.95 } else { 0.7 };
         let find = |needles: &[&str]| lines.iter().rev().find(|(lower, _)| any(lower, needles) && !server_line(lower));
-        if let Some((lower, _)) =
-            find(&EXHAUSTED).filter(|(lower, _)| any(lower, &EXHAUSTED[..5]) || any(lower, &DRIVERS))
-        {
-            let database = database_of(snapshot, case, &client);
-            let say = format!("{} takes no more connections, {} says", database.name, client.name);
-            report.quoted(
-                database,
+        let full = find(&EXHAUSTED).filter(|(lower, _)| any(lower, &EXHAUSTED[..5]) || any(lower, &DRIVERS));
+        let told = [
+            (Fault::DatabaseConnectionsExhausted, (0.97, 9), "takes no more connections", EXHAUSTED.as_slice(), full),
+            (Fault::DatabaseReadOnly, (0.97, 9), "does not take writes", READ_ONLY.as_slice(), find(&READ_ONLY)),
+            (
                 Fault::DatabaseConnectionsExhausted,
-                (0.97, 9),
-                &say,
-                &stream.source,
-                &quote(lower, &EXHAUSTED),
-            );
-        } else if let Some((lower, _)) = find(&READ_ONLY) {
+                (0.7, 8),
+                "gives no connection in time",
+                POOL.as_slice(),
+                find(&POOL),
+            ),
+        ];
+        let told = told
+            .into_iter()
+            .find_map(|(fault, scale, says, needles, line)| line.map(|line| (fault, scale, says, needles, line)));
+        if let Some((fault, scale, says, needles, (lower, _))) = told {
             let database = database_of(snapshot, case, &client);
-            let say = format!("{} does not take writes, {} says", database.name, client.name);
-            report.quoted(
-                database,
-                Fault::DatabaseReadOnly,
-                (0.97, 9),
-                &say,
-                &stream.source,
-                &quote(lower, &READ_ONLY),
-            );
+            let say = format!("{} {says}, {} says", database.name, client.name);
+            report.quoted(database, fault, scale, &say, &stream.source, &quote(lower, needles));
         } else if let Some((lower, _)) = find(&CREDENTIALS) {
             let say = format!("the database refuses the credentials of {}", client.name);
             report.quoted(
@@ -114,17 +109,6 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
                 &say,
                 &stream.source,
                 &quote(lower, &CREDENTIALS),
-            );
-        } else if let Some((lower, _)) = find(&POOL) {
-            let database = database_of(snapshot, case, &client);
-            let say = format!("{} gets no connection to {} in time", client.name, database.name);
-            report.quoted(
-                database,
-                Fault::DatabaseConnectionsExhausted,
-                (0.7, 8),
-                &say,
-                &stream.source,
-                &quote(lower, &POOL),
             );
         } else if let Some((lower, _)) =
             lines.iter().rev().find(|(lower, _)| any(lower, &UNREACHED) && any(lower, &DRIVERS))
