@@ -74,6 +74,7 @@ async fn a_command_is_told_which_deed_it_is_run_for() {
     let mut telling = spec(folder.path());
     (telling.program, telling.args, telling.params) = (Program::at("/usr/bin/env").unwrap(), vec![], BTreeMap::new());
     telling.verification.queries[0].args.clear();
+    telling.check = None;
     let hands = Commands::new(vec![telling], clock()).unwrap();
     let action = planned(&hands, &[]).await;
     let told = hands.apply(&action, warrant_for(&action, 60)).await.unwrap();
