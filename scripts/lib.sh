@@ -70,8 +70,8 @@ start() {
 wait_for() {
   local seconds=$1
   shift
-  local tries=$((seconds * 5))
-  for ((; tries > 0; tries--)); do
+  local until=$((SECONDS + seconds))
+  while ((SECONDS < until)); do
     if "$@" >/dev/null 2>&1; then return 0; fi
     sleep 0.2
   done
