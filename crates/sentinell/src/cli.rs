@@ -4,12 +4,14 @@ mod client;
 mod completions;
 mod configuration;
 mod decide;
+mod demo;
 mod eval;
 mod incidents;
 mod investigate;
 mod kill_switch;
 mod out;
 mod replay;
+mod serve;
 mod tail;
 mod token;
 
@@ -35,6 +37,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server: API, stream, page and worker
+    Serve(serve::Serve),
+    /// Run a worker without a server
+    Worker(serve::Work),
+    /// Break a simulated town and mend it on screen
+    Demo(demo::Args),
     /// Look once at a log, a folder, a cluster or a Prometheus server and name the cause
     Investigate(investigate::Args),
     /// List the incidents of a running server, or show one
@@ -79,6 +87,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Serve(args) => serve::serve(args, around),
+        Command::Worker(args) => serve::work(args, around),
+        Command::Demo(args) => demo::run(args, around),
         Command::Investigate(args) => investigate::run(args, around),
         Command::Incidents(args) => incidents::run(args, around),
         Command::Approve(args) => decide::approve(args, around),

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod reasoner;
 pub mod report;
 pub mod runbooks;
+pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod ui;

@@ -75,6 +75,15 @@ impl Client {
         self.exchange(Method::GET, url, None).await
     }
 
+    /// Reads `path` as Markdown.
+    ///
+    /// # Errors
+    /// What the server said, in words for a person.
+    pub async fn get_text(&self, path: &[&str]) -> anyhow::Result<String> {
+        let bytes = self.bytes(Method::GET, self.url(path)?, None).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Posts a JSON body to `path`.
     ///
     /// # Errors
@@ -102,14 +111,19 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, url: Url, body: Option<&Value>) -> anyhow::Result<Value> {
+        let bytes = self.bytes(method, url, body).await?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    async fn bytes(&self, method: Method, url: Url, body: Option<&Value>) -> anyhow::Result<Vec<u8>> {
         let who = self.token.clone().map_or(Credentials::None, Credentials::Bearer);
         let answer = self.http.exchange(method, url, body, &who).await;
         let (status, bytes) = answer
             .map_err(|error| anyhow!("no answer from {}: {error}; is `sentinell serve` running there?", self.base))?;
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if status.is_success() {
-            return Ok(value);
+            return Ok(bytes);
         }
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let detail = value["detail"].as_str().or(value["title"].as_str()).unwrap_or("no explanation");
         let hint = match (status.as_u16(), &self.token) {
             (401, None) => "; set SENTINELL_OPERATOR_TOKEN, or run this as the user who runs the server",
