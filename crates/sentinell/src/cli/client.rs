@@ -79,8 +79,10 @@ impl Client {
     ///
     /// # Errors
     /// What the server said, in words for a person.
-    pub async fn get_text(&self, path: &[&str]) -> anyhow::Result<String> {
-        let bytes = self.bytes(Method::GET, self.url(path)?, None).await?;
+    pub async fn get_markdown(&self, path: &[&str]) -> anyhow::Result<String> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().append_pair("format", "markdown");
+        let bytes = self.bytes(Method::GET, url, None).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 

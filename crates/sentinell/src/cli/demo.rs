@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Who approves in the town.
-const ON_CALL: &str = "ann (on call)";
+const ON_CALL: &str = "ann";
 /// The whole story must be over by then.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -70,7 +70,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> anyhow::Result<ExitCode>
         out::print(&stories().iter().filter(|story| watchable(story)).map(line).collect::<String>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let folder = private_folder()?;
+    let folder = private_folder(around)?;
     let shown = block_on(play(&args, &folder, around, paint));
     // The folder is ours alone and holds nothing that anybody asked to keep.
     let _ = std::fs::remove_dir_all(&folder);
@@ -83,9 +83,10 @@ fn watchable(story: &sentinell_sim::Story) -> bool {
     matches!(story.approval, Approval::Granted(_)) && story.ending == Ending::VerifiedFix
 }
 
-fn private_folder() -> anyhow::Result<PathBuf> {
+fn private_folder(around: &Surroundings) -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
-    let folder = PathBuf::from("/tmp").join(format!("sentinell-demo-{}", uuid::Uuid::now_v7().simple()));
+    let folder = PathBuf::from(around.get("TMPDIR").unwrap_or("/tmp"))
+        .join(format!("sentinell-demo-{}", uuid::Uuid::now_v7().simple()));
     let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
     made.with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
@@ -147,11 +148,7 @@ async fn play(args: &Args, folder: &std::path::Path, around: &Surroundings, pain
 async fn watch(server: &Server, operator: &Secret, scene: &Scene, paint: Paint) -> anyhow::Result<()> {
     let base = Url::parse(&format!("http://{}", server.address()))?;
     let admin = Client::with_token(base.clone(), Some(operator.expose().to_owned()))?;
-    let token = admin.post(&["api", "tokens"], &json!({"name": ON_CALL, "role": "operator"})).await;
-    let token = match token {
-        Ok(token) => token,
-        Err(_) => admin.post(&["api", "tokens"], &json!({"name": "ann", "role": "operator"})).await?,
-    };
+    let token = admin.post(&["api", "tokens"], &json!({"name": ON_CALL, "role": "operator"})).await?;
     let ann = Client::with_token(base, token["token"].as_str().map(str::to_owned))?;
     out::print(&format!("{}  {}\n\n", paint.bold("The town:"), scene.story.about))?;
     let first = scene.cues().into_iter().next().context("the story has no call for help")?;
@@ -170,7 +167,9 @@ async fn watch(server: &Server, operator: &Secret, scene: &Scene, paint: Paint) 
     let following = async {
         let send = send;
         follow(&admin, Some(&incident), Some(0), |frame, _| {
-            out::print(&(lines(frame, paint) + "\n"))?;
+            if frame.kind != "wait_ended" {
+                out::print(&(lines(frame, paint) + "\n"))?;
+            }
             match frame.kind.as_str() {
                 "hypotheses_formed" if hypothesis_after.is_none() => hypothesis_after = Some(began.elapsed()),
                 "approval_requested" => send.send(()).context("nobody is on call")?,
@@ -230,7 +229,7 @@ async fn ending(
     took: Duration,
     paint: Paint,
 ) -> anyhow::Result<()> {
-    let postmortem = client.get_text(&["api", "incidents", incident, "postmortem"]).await?;
+    let postmortem = client.get_markdown(&["api", "incidents", incident, "postmortem"]).await?;
     out::print(&format!("\n{}\n", paint.bold("POSTMORTEM")))?;
     for line in postmortem.lines() {
         out::print(&format!("  {}\n", plain(line, paint.width.saturating_sub(2))))?;

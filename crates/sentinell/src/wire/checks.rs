@@ -2,7 +2,7 @@
 
 use crate::api::{CheckError, CheckOutcome, RepoChecks};
 use crate::config::{Config, Programs, RepoRules};
-use sentinell_adapters::process::{Limits, Program};
+use sentinell_adapters::process::{Limits, Program, RunError};
 use sentinell_core::ports::BoxFuture;
 use sentinell_core::redact::redact;
 use std::collections::BTreeMap;
@@ -32,7 +32,9 @@ impl Checks {
         }
         let time = Duration::from_secs(u64::from(rules.timeout_seconds));
         let limits = Limits { time, stdout: LONGEST_OUTPUT, stderr: LONGEST_OUTPUT };
-        let ended = program.run(args, limits).await.map_err(|error| CheckError::Failed(error.to_string()))?;
+        let ended = program.run(args, limits).await.map_err(|error| match error {
+            RunError::NotStarted(why) | RunError::Unfinished(why) => CheckError::Failed(why),
+        })?;
         let clean = |text: &str| redact(text).into_owned();
         Ok(CheckOutcome { exit_code: ended.code, stdout: clean(&ended.stdout), stderr: clean(&ended.stderr) })
     }
