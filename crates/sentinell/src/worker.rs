@@ -11,7 +11,7 @@ mod run;
 use crate::store::{Lease, Store, StoreError};
 use hands::Hands;
 use sentinell_core::ids::IncidentId;
-use sentinell_core::investigation::{Effect, Input, Investigation, Step};
+use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step};
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,22 +178,18 @@ impl Worker {
     ) -> Result<(), LetGo> {
         let (_, policy) = self.store.policy().await?;
         let now = self.clock.now();
-        let intent = match case.authorize(&policy, now) {
-            Ok(intent) => intent,
-            Err(blocked) => {
-                return match self.store.append(case, vec![*blocked], now, Some(lease)).await {
-                    Ok(after) => Ok(*case = after),
-                    Err(StoreError::Conflict(_)) => Ok(*case = self.load(&case.id).await?),
-                    Err(error) => Err(error.into()),
-                };
-            }
-        };
-        match self.store.append(case, vec![intent.event()], now, Some(lease)).await {
+        let judged = case.authorize(&policy, now);
+        let event = judged.as_ref().map_or_else(|blocked| (**blocked).clone(), Intent::event);
+        match self.store.append(case, vec![event], now, Some(lease)).await {
             Ok(after) => *case = after,
             // Somebody spoke in between: read the journal again before anything is done.
-            Err(StoreError::Conflict(_)) => return Ok(*case = self.load(&case.id).await?),
+            Err(StoreError::Conflict(_)) => {
+                *case = self.load(&case.id).await?;
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
+        let Ok(intent) = judged else { return Ok(()) };
         let input = self.hands.apply(action, intent.into_warrant()).await;
         self.record_outcome(case, lease, input).await
     }
@@ -205,10 +201,14 @@ impl Worker {
             let now = self.clock.now();
             let events = case.interpret(input.clone(), &policy, now);
             if events.is_empty() {
-                return Ok(*case = self.load(&case.id).await?);
+                *case = self.load(&case.id).await?;
+                return Ok(());
             }
             match self.store.append(case, events, now, Some(lease)).await {
-                Ok(after) => return Ok(*case = after),
+                Ok(after) => {
+                    *case = after;
+                    return Ok(());
+                }
                 Err(StoreError::Conflict(_)) => *case = self.load(&case.id).await?,
                 Err(StoreError::LeaseLost) => return Err(LetGo::LeaseLost),
                 Err(error) => return Err(error.into()),

@@ -1,4 +1,5 @@
 //! Tests of the whole: one binary, one module a subject.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, and say where")]
 
 mod api;
 mod stories;
