@@ -231,7 +231,9 @@ async fn ending(
 ) -> anyhow::Result<()> {
     let postmortem = client.get_markdown(&["api", "incidents", incident, "postmortem"]).await?;
     out::print(&format!("\n{}\n", paint.bold("POSTMORTEM")))?;
-    for line in postmortem.lines() {
+    // The timeline was just watched.
+    let story = postmortem.split("## Timeline").next().unwrap_or_default().trim_end();
+    for line in story.lines() {
         out::print(&format!("  {}\n", plain(line, paint.width.saturating_sub(2))))?;
     }
     if let Some(truth) = scene.truth() {

@@ -10,6 +10,7 @@ use crate::wire::checks::Checks;
 use crate::wire::server::{Works, settle_policy, works};
 use anyhow::{Context, anyhow};
 use sentinell_core::ports::Clock;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,7 +78,10 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
             false => None,
         };
         tracing::info!(address = %server.address(), worker = worker.is_some(), "listening");
-        out::progress(&format!("open {} to sign in (once)", server.login_link().await?));
+        // A link signs somebody in: it is made only where a person reads it, never into a log.
+        if std::io::stderr().is_terminal() {
+            out::progress(&format!("open {} to sign in (once)", server.login_link().await?));
+        }
         told_to_stop().await?;
         tracing::info!("stopping: requests and claims at hand come to their end first");
         server.stop().await?;
