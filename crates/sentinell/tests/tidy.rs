@@ -31,6 +31,7 @@ const HALL: &str = "crates/sentinell/src/";
 
 fn rules() -> Vec<Rule> {
     let mut rules = directions();
+    rules.extend(directions_in_the_hall());
     rules.extend(single_places());
     rules.extend(manners());
     rules
@@ -80,6 +81,11 @@ fn directions() -> Vec<Rule> {
             },
             offender: ("crates/sentinell-sim/src/lib.rs", "use sentinell_evidence::finding::Fault;"),
         },
+    ]
+}
+
+fn directions_in_the_hall() -> Vec<Rule> {
+    vec![
         Rule {
             why: "api and worker meet in the store: a handler never calls a worker, a tool or an actuator",
             about: |path| ["api", "auth", "intake"].iter().any(|room| within(path, &format!("{HALL}{room}"))),
