@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, and say where")]
 
 mod api;
+mod crash;
 mod stories;
 mod tidy;
