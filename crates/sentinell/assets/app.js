@@ -38,7 +38,7 @@ function drawList() {
   $("incidents").replaceChildren(...all.map((incident) =>
     el("li", {}, el("button", { "aria-current": String(incident.id === state.chosen), onclick: () => choose(incident.id) },
       el("span", { class: "title" }, incident.title),
-      el("span", { class: "meta" }, pill(incident.phase, tone(incident.phase)), incident.severity, clock(incident.created_at))))));
+      el("span", { class: "meta" }, pill(incident.phase, tone(incident.phase)), el("span", {}, incident.severity), el("span", {}, clock(incident.created_at)))))));
 }
 
 function hypothesis(h) {

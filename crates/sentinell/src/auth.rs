@@ -105,10 +105,10 @@ async fn caller(app: &AppState, headers: &HeaderMap, safe: bool) -> Result<Calle
         let given = given.ok_or_else(|| ApiError::unauthorized("the Authorization header is not `Bearer <token>`"))?;
         return by_token(app, &given).await.map(Caller::Known);
     }
-    if let Some(cookie) = session::cookie(headers) {
-        if let Some(principal) = session::principal(app, cookie, headers, safe).await? {
-            return Ok(Caller::Known(principal));
-        }
+    if let Some(cookie) = session::cookie(headers)
+        && let Some(principal) = session::principal(app, cookie, headers, safe).await?
+    {
+        return Ok(Caller::Known(principal));
     }
     Ok(if app.is_open() && !is_forwarded(headers) { Caller::Local } else { Caller::Nobody })
 }

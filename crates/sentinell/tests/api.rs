@@ -1,5 +1,7 @@
 //! The REST interface and the stream, in process, on a store of their own.
 
+#![expect(clippy::unwrap_used, reason = "what does not work in a test should stop it")]
+
 mod access;
 mod approval;
 mod bad_input;

@@ -4,7 +4,7 @@ use super::AppState;
 use super::extract::{Id, Json, Page, Query};
 use super::paging::page;
 use super::problem::ApiError;
-use super::signals::{empty, object, text_of};
+use super::signals::{at_most, empty, object, text_of};
 use crate::auth::{Administering, Reading};
 use crate::store::LogSource;
 use axum::extract::State;
@@ -32,7 +32,7 @@ pub struct NewLogSource {
     auth_mode: Option<String>,
     /// Given back as sent.
     #[serde(default = "empty", deserialize_with = "object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Value,
 }
 
@@ -165,6 +165,8 @@ pub async fn create(
 
 async fn validate(app: &AppState, source: &LogSource) -> Result<(), ApiError> {
     text_of("/name", &source.name, 200)?;
+    at_most("/endpoint", source.endpoint.as_deref(), 2000)?;
+    at_most("/auth_mode", source.auth_mode.as_deref(), 200)?;
     app.known_repo(source.repo_id.as_deref()).await
 }
 

@@ -3,7 +3,7 @@
 use super::extract::{Id, Json, Page, Query};
 use super::paging::page;
 use super::problem::ApiError;
-use super::signals::{empty, object, text_of};
+use super::signals::{at_most, empty, object, text_of};
 use super::{AppState, CheckError, repo_urls};
 use crate::auth::{Administering, Reading, Responding};
 use crate::store::Repo;
@@ -37,7 +37,7 @@ pub struct NewRepo {
     description: Option<String>,
     /// Given back as sent.
     #[serde(default = "empty", deserialize_with = "object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Value,
 }
 
@@ -157,6 +157,7 @@ fn validate(app: &AppState, repo: &Repo) -> Result<(), ApiError> {
     text_of("/name", &repo.name, 200)?;
     text_of("/default_branch", &repo.default_branch, 200)?;
     text_of("/repo_url", &repo.repo_url, 2000)?;
+    at_most("/description", repo.description.as_deref(), 10_000)?;
     repo_urls::check(&repo.repo_url, &app.config.repo_hosts)?;
     let fine = !repo.default_branch.starts_with('-') && !repo.default_branch.chars().any(|c| c.is_control());
     if fine { Ok(()) } else { Err(ApiError::invalid("/default_branch", "is not a branch name")) }

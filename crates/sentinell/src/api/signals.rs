@@ -41,7 +41,7 @@ pub struct NewIssue {
     tags: Vec<String>,
     /// Given back as sent.
     #[serde(default = "empty", deserialize_with = "object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Value,
 }
 
@@ -77,7 +77,7 @@ pub struct NewLog {
     occurred_at: Option<Timestamp>,
     /// Given back as sent.
     #[serde(default = "empty", deserialize_with = "object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Value,
 }
 
@@ -107,7 +107,7 @@ pub struct NewSlackMessage {
     occurred_at: Option<Timestamp>,
     /// Given back as sent.
     #[serde(default = "empty", deserialize_with = "object")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: Value,
 }
 
@@ -240,6 +240,16 @@ pub(super) fn text_of(pointer: &str, text: &str, limit: usize) -> Result<(), Api
     match text.chars().count() {
         0 => Err(ApiError::invalid(pointer, "must not be empty")),
         length if length > limit => {
+            Err(ApiError::invalid(pointer, format!("must not be longer than {limit} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An optional text of at most `limit` characters.
+pub(super) fn at_most(pointer: &str, text: Option<&str>, limit: usize) -> Result<(), ApiError> {
+    match text {
+        Some(text) if text.chars().count() > limit => {
             Err(ApiError::invalid(pointer, format!("must not be longer than {limit} characters")))
         }
         _ => Ok(()),

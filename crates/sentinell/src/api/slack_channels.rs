@@ -4,7 +4,7 @@ use super::AppState;
 use super::extract::{Id, Json, Page, Query};
 use super::paging::page;
 use super::problem::ApiError;
-use super::signals::text_of;
+use super::signals::{at_most, text_of};
 use crate::auth::{Administering, Reading};
 use crate::store::SlackChannel;
 use axum::extract::State;
@@ -100,6 +100,7 @@ pub async fn create(
     _: Administering,
     Json(body, _): Json<NewChannel>,
 ) -> Result<(StatusCode, axum::Json<ChannelView>), ApiError> {
+    described(body.channel_name.as_deref(), body.description.as_deref())?;
     text_of("/team_id", &body.team_id, 200)?;
     text_of("/channel_id", &body.channel_id, 200)?;
     app.known_repo(body.repo_id.as_deref()).await?;
@@ -115,6 +116,11 @@ pub async fn create(
         updated_at: now,
     };
     Ok((StatusCode::CREATED, axum::Json(app.store.put_slack_channel(&channel).await?.into())))
+}
+
+fn described(name: Option<&str>, description: Option<&str>) -> Result<(), ApiError> {
+    at_most("/channel_name", name, 200)?;
+    at_most("/description", description, 10_000)
 }
 
 /// Lists registered channels.
@@ -150,6 +156,7 @@ pub async fn change(
     Id(id): Id,
     Json(patch, _): Json<ChannelPatch>,
 ) -> Result<axum::Json<ChannelView>, ApiError> {
+    described(patch.channel_name.as_deref(), patch.description.as_deref())?;
     let old = find(&app, &id).await?;
     app.known_repo(patch.repo_id.as_deref()).await?;
     let channel = SlackChannel {

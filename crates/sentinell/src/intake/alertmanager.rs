@@ -22,7 +22,7 @@ pub struct Notification {
     pub external_url: Option<String>,
     /// How many alerts Alertmanager left out of this notification.
     #[serde(default, rename = "truncatedAlerts")]
-    pub truncated: Option<u64>,
+    pub truncated: Option<f64>,
 }
 
 /// One alert.

