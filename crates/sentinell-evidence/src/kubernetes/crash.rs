@@ -41,7 +41,7 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
                     "container {} of {} ends again and again{code} ({} restarts)",
                     status.name, subject.name, status.restarts
                 );
-                report.symptom(subject.clone(), Some(Fault::CrashLoop), (0.8, 3), &say, &source, "");
+                report.symptom(subject.clone(), Some(Fault::CrashLoop), (0.8, 5), &say, &source, "");
             }
         }
     }
@@ -70,5 +70,20 @@ mod tests {
             (Some(Fault::OutOfMemory), "service/bakery/oven")
         );
         assert!(finding.summary.contains("64 MiB"), "{}", finding.summary);
+    }
+
+    #[test]
+    fn a_container_that_only_ends_again_and_again_is_named_without_a_claim_about_why() {
+        let pod = serde_json::json!({ "kind": "Pod",
+            "metadata": { "name": "oven-5c-x1", "namespace": "bakery", "ownerReferences": [{ "kind": "ReplicaSet", "name": "oven-5c", "controller": true }] },
+            "spec": { "nodeName": "n1", "containers": [{ "name": "main" }] },
+            "status": { "phase": "Running", "containerStatuses": [{ "name": "main", "restartCount": 4, "ready": false,
+                "state": { "waiting": { "reason": "CrashLoopBackOff" } }, "lastState": { "terminated": { "reason": "Error", "exitCode": 3 } } }] } });
+        let case = crate::case::Case { kubernetes: vec![json(pod)], ..Default::default() };
+        let ranking = crate::diagnose(&case).ranking;
+        let first = ranking.hypotheses.first().expect("a hypothesis");
+        assert_eq!((first.component.to_string().as_str(), first.fault), ("service/bakery/oven", Fault::CrashLoop));
+        assert!((0.4..0.8).contains(&first.confidence), "sure that it crashes, not why: {}", first.confidence);
+        assert!(first.statement.contains("exit code 3"), "{}", first.statement);
     }
 }

@@ -72,6 +72,7 @@ fn explain(snapshot: &Snapshot, pod: &Pod, messages: &[String], report: &mut Rep
     let say = match fault {
         Fault::RegistryUnresolvable => format!("the registry of {image} does not resolve"),
         Fault::ImagePullDenied => format!("the registry refuses {image} to {}", subject.name),
+        _ if message.contains("pull policy of Never") => format!("{image} is not on the node and may not be pulled"),
         _ => format!("{image} does not exist in its registry"),
     };
     report.quoted(subject, fault, (0.95, 9), &say, &source, message);
@@ -113,6 +114,7 @@ fn verdict(message: &str) -> Option<Fault> {
             "invalidimagename",
             "couldn't parse image",
             "name unknown",
+            "is not present with pull policy of never",
         ],
     ) {
         Some(Fault::ImageNotFound)
@@ -172,5 +174,11 @@ mod tests {
             ),
             Fault::MissingImagePullSecret
         );
+    }
+
+    #[test]
+    fn an_image_that_is_not_on_the_node_and_may_not_be_pulled_is_missing() {
+        let message = "Container image \"local/till:2\" is not present with pull policy of Never";
+        assert_eq!(verdict(&message.to_lowercase()), Some(Fault::ImageNotFound));
     }
 }

@@ -23,7 +23,10 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Whether it only says that something is different, not what is wrong.
     pub(super) fn is_vague(&self) -> bool {
-        matches!(self.fault, Fault::NewError | Fault::RateChange | Fault::WentSilent | Fault::MetricAnomaly)
+        matches!(
+            self.fault,
+            Fault::NewError | Fault::RateChange | Fault::WentSilent | Fault::MetricAnomaly | Fault::CrashLoop
+        )
     }
 }
 
@@ -31,12 +34,26 @@ impl Candidate {
 pub(super) fn fuse(findings: &[Finding]) -> Vec<Candidate> {
     let mut groups: BTreeMap<(Entity, Fault), Vec<usize>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
-        let argues = !matches!(finding.kind, FindingKind::Healthy | FindingKind::Symptom);
+        let argues = match finding.kind {
+            FindingKind::Healthy => false,
+            FindingKind::Symptom => nothing_explains(findings, finding),
+            _ => true,
+        };
         if let Some(fault) = finding.fault.filter(|_| argues && weight(finding) > 0.0) {
             groups.entry((component(&finding.subject), fault)).or_default().push(at);
         }
     }
     groups.into_iter().map(|((component, fault), supports)| candidate(findings, component, fault, supports)).collect()
+}
+
+/// Where nothing else is wrong with a component, what it visibly suffers is the best name for its trouble.
+fn nothing_explains(findings: &[Finding], symptom: &Finding) -> bool {
+    let who = component(&symptom.subject);
+    let explains = |other: &Finding| {
+        let kind = !matches!(other.kind, FindingKind::Healthy | FindingKind::Symptom | FindingKind::Change);
+        kind && other.fault.is_some() && component(&other.subject) == who
+    };
+    !findings.iter().any(explains)
 }
 
 fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<usize>) -> Candidate {
@@ -50,8 +67,10 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
         doubt *= 1.0 - weight(&findings[*at]) * 0.33_f64.powi(*repeats);
         *repeats = (*repeats + 1).min(30);
     }
-    let symptoms = findings.iter().filter(|f| f.kind == FindingKind::Symptom && component(&f.subject) == who);
-    for symptom in symptoms.take(3) {
+    let symptoms = (0..)
+        .zip(findings)
+        .filter(|(at, f)| f.kind == FindingKind::Symptom && component(&f.subject) == who && !supports.contains(at));
+    for (_, symptom) in symptoms.take(3) {
         doubt *= 1.0 - 0.1 * unit(symptom.strength);
     }
     let contradicts: Vec<usize> = (0..)
