@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt bench
+.PHONY: help run test crash fmt bench
 
 help: ## List these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ run: ## Build, break the demo town, resolve the incident on screen, leave a serv
 
 test: ## Everything that CI runs: format, lints, docs, licences, tests, and the stages with real components
 	@scripts/test.sh
+
+crash: ## kill -9 a real server a hundred times under load
+	@SENTINELL_KILLS=100 scripts/test.sh crash
 
 fmt: ## Format the sources
 	@cargo fmt --all
