@@ -53,7 +53,7 @@ fn spoken(confidence: f64, candidate: Candidate, findings: &[Finding]) -> Hypoth
     let words = candidate.fault.word().replace('_', " ");
     let because = candidate.supports.first().and_then(|at| findings.get(*at)).map_or("", |f| f.summary.as_str());
     Hypothesis {
-        statement: format!("{}: {words}: {}", bounded(&candidate.component.to_string(), 120), bounded(because, 240)),
+        statement: format!("{words}: {}", bounded(because.trim_start_matches("new: "), 240)),
         component: candidate.component,
         fault: candidate.fault,
         confidence: (confidence * 1000.0).round() / 1000.0,

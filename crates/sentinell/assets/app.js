@@ -44,7 +44,8 @@ function drawList() {
 function hypothesis(h) {
   return el("div", { class: "card" },
     el("div", { class: "top" }, el("strong", {}, h.statement),
-      el("meter", { min: 0, max: 1, value: h.confidence, title: `${Math.round(h.confidence * 100)} %` })),
+      el("meter", { min: 0, max: 1, value: h.confidence, "aria-label": "confidence" }),
+      el("span", { class: "quiet" }, `${Math.round(h.confidence * 100)} % sure`)),
     el("dl", {}, el("dt", {}, "component"), el("dd", {}, h.component), el("dt", {}, "rests on"),
       el("dd", {}, h.supports.join(", ") || "—"),
       h.contradicts.length ? [el("dt", {}, "against"), el("dd", {}, h.contradicts.join(", "))] : []));
@@ -82,7 +83,7 @@ function detail(entry) {
   return first(d.evidence, (e) => `${e.id}: ${e.summary}`) || first(d.hypotheses, (h) => h.statement)
     || first(d.queries, (q) => `${q.tool}: ${q.why}`) || (d.ruling && `${d.ruling.verdict}: ${d.ruling.why}`)
     || (d.reading && `${d.reading.health}: ${d.reading.note}`) || (d.action && d.action.why && `${d.action.kind} · ${d.action.why}`)
-    || d.why || d.text || d.note || d.output || (d.signal && d.signal.title) || (d.gap && `${d.gap.what}: ${d.gap.why}`) || "";
+    || (d.call && `${d.call}: nothing unusual`) || (entry.type === "turn_taken" && d.by) || d.why || d.text || d.note || d.output || (d.signal && d.signal.title) || (d.gap && `${d.gap.what}: ${d.gap.why}`) || "";
 }
 
 function timelineItem(entry) {

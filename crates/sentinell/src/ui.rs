@@ -25,6 +25,7 @@ pub async fn asset(Path(file): Path<String>) -> Result<Response, ApiError> {
     let (kind, text) = match file.as_str() {
         "app.css" => ("text/css; charset=utf-8", include_str!("../assets/app.css")),
         "app.js" => ("text/javascript; charset=utf-8", include_str!("../assets/app.js")),
+        "icon.svg" => ("image/svg+xml", include_str!("../assets/icon.svg")),
         "docs.js" => ("text/javascript; charset=utf-8", include_str!("../assets/docs.js")),
         _ => return Err(ApiError::new(StatusCode::NOT_FOUND, "the page has no such file")),
     };
