@@ -19,6 +19,7 @@ pub struct Program {
     path: PathBuf,
     env: BTreeMap<String, String>,
     directory: PathBuf,
+    guard: Option<PathBuf>,
 }
 
 /// What one run may take.
@@ -74,7 +75,7 @@ impl Program {
         if !is_executable(&path) {
             return Err(format!("{} is not a program", path.display()));
         }
-        Ok(Self { path, env: BTreeMap::new(), directory: PathBuf::from("/") })
+        Ok(Self { path, env: BTreeMap::new(), directory: PathBuf::from("/"), guard: None })
     }
 
     /// Looks a name up once in a search path (`PATH`'s value); afterwards it is pinned.
@@ -111,6 +112,14 @@ impl Program {
         self
     }
 
+    /// Run under `guard` (coreutils' `timeout`), which keeps the deadline even if this process is killed meanwhile: a
+    /// deed must be over when somebody else looks whether it was done.
+    #[must_use]
+    pub fn with_guard(mut self, guard: &Self) -> Self {
+        self.guard = Some(guard.path.clone());
+        self
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -123,7 +132,7 @@ impl Program {
     /// [`RunError`]; an exit code other than 0 is not an error here.
     pub async fn run<S: AsRef<OsStr>>(&self, args: &[S], limits: Limits) -> Result<Ended, RunError> {
         let mut group = self
-            .start(args)
+            .start(args, limits.time)
             .map_err(|error| RunError::NotStarted(format!("{} could not be started: {error}", self.path.display())))?;
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         match tokio::time::timeout(limits.time, group.finish(stdout, stderr, limits)).await {
@@ -136,8 +145,11 @@ impl Program {
         }
     }
 
-    fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> std::io::Result<Group> {
-        let mut command = Command::new(&self.path);
+    fn start<S: AsRef<OsStr>>(&self, args: &[S], time: Duration) -> std::io::Result<Group> {
+        let mut command = Command::new(self.guard.as_ref().unwrap_or(&self.path));
+        if self.guard.is_some() {
+            command.args(["--signal=KILL", &format!("{:.3}", time.as_secs_f64())]).arg(&self.path);
+        }
         command.args(args).env_clear().envs(&self.env).current_dir(&self.directory).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn()?;
@@ -225,4 +237,30 @@ impl Kept {
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guarded_deed_does_not_outlive_its_deadline_even_if_nobody_is_there_to_stop_it() {
+        let guard = Program::at("/usr/bin/timeout").unwrap();
+        let deed = Program::at("/bin/sleep").unwrap().with_guard(&guard);
+        let group = deed.start(&["60"], Duration::from_millis(200)).unwrap();
+        let pid = group.child.id().unwrap();
+        // As good as a killed worker: nobody waits, nobody kills.
+        std::mem::forget(group);
+        let ended = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) => stat.contains(") Z"),
+            Err(_) => true,
+        };
+        for _ in 0..100 {
+            if ended() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the deed goes on");
+    }
 }

@@ -70,7 +70,7 @@ pub async fn settle_policy(config: &Config, store: &Store, clock: &Arc<dyn Clock
 fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
     let mut eyes: Vec<Arc<dyn Tool>> = vec![];
     if let Some(kubernetes) = &config.kubernetes {
-        let kubectl = kubectl(kubernetes.kubectl.as_ref(), &kubernetes.reading, &config.programs)?;
+        let kubectl = kubectl(kubernetes.kubectl.as_ref(), &kubernetes.reading, &config.programs, None)?;
         eyes.push(Arc::new(Kubernetes::new(kubectl, kubernetes.namespaces.clone())));
     }
     for (index, server) in config.prometheus.iter().enumerate() {
@@ -100,6 +100,12 @@ fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
 
 fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Actuator>>> {
     let mut hands: Vec<Arc<dyn Actuator>> = vec![];
+    let acts = config.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.acting.is_some());
+    if !acts && config.commands.is_empty() {
+        return Ok(hands);
+    }
+    let guard = Program::find("timeout", OsStr::new(&config.programs.search_path));
+    let guard = guard.map_err(|error| anyhow!("{error}; deeds run under coreutils' `timeout`, install it"))?;
     if let Some((kubernetes, acting)) = config.kubernetes.as_ref().and_then(|k| Some((k, k.acting.as_ref()?))) {
         let settings = KubernetesHandsSettings {
             environments: kubernetes.environments.clone(),
@@ -109,28 +115,35 @@ fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn 
             every_seconds: kubernetes.every_seconds,
             within_seconds: kubernetes.within_seconds,
         };
-        let kubectl = kubectl(kubernetes.kubectl.as_ref(), acting, &config.programs)?;
+        let kubectl = kubectl(kubernetes.kubectl.as_ref(), acting, &config.programs, Some(&guard))?;
         hands.push(Arc::new(KubernetesHands::new(kubectl, settings, clock.clone())));
     }
     if !config.commands.is_empty() {
-        let specs = config.commands.iter().map(|command| spec(command, &config.programs)).collect::<Result<_, _>>()?;
+        let specs =
+            config.commands.iter().map(|command| spec(command, &config.programs, &guard)).collect::<Result<_, _>>()?;
         let commands = Commands::new(specs, clock.clone()).map_err(|problems| anyhow!(problems.join("\n")))?;
         hands.push(Arc::new(commands));
     }
     Ok(hands)
 }
 
-fn kubectl(path: Option<&PathBuf>, identity: &KubernetesIdentity, programs: &Programs) -> anyhow::Result<Kubectl> {
+fn kubectl(
+    path: Option<&PathBuf>,
+    identity: &KubernetesIdentity,
+    programs: &Programs,
+    guard: Option<&Program>,
+) -> anyhow::Result<Kubectl> {
     let found = match path {
         Some(path) => Program::at(path),
         None => Program::find("kubectl", OsStr::new(&programs.search_path)),
     };
     let program = found.map_err(|error| anyhow!("{error}; install kubectl or set `kubernetes.kubectl`"))?;
     let program = program.with_env(programs.variables.clone());
+    let program = guard.map_or_else(|| program.clone(), |guard| program.clone().with_guard(guard));
     Ok(Kubectl::new(program, &identity.kubeconfig, identity.context.clone()))
 }
 
-fn spec(command: &config::Command, programs: &Programs) -> anyhow::Result<CommandSpec> {
+fn spec(command: &config::Command, programs: &Programs, guard: &Program) -> anyhow::Result<CommandSpec> {
     let pinned = |path: &PathBuf| {
         let program = Program::at(path).map_err(|error| anyhow!("command `{}`: {error}", command.name))?;
         Ok::<_, anyhow::Error>(program.with_env(programs.variables.clone()))
@@ -148,7 +161,7 @@ fn spec(command: &config::Command, programs: &Programs) -> anyhow::Result<Comman
         name: command.name.clone(),
         description: command.description.clone(),
         target: command.target.clone(),
-        program: pinned(&command.program)?,
+        program: pinned(&command.program)?.with_guard(guard),
         args: command.args.clone(),
         params: command.params.iter().map(|(name, param)| (name.clone(), kind(param))).collect(),
         environment: command.environment.clone(),
