@@ -121,7 +121,7 @@ impl Client {
         let who = self.token.clone().map_or(Credentials::None, Credentials::Bearer);
         let answer = self.http.exchange(method, url, body, &who).await;
         let (status, bytes) = answer
-            .map_err(|error| anyhow!("no answer from {}: {error}; is `sentinell serve` running there?", self.base))?;
+            .map_err(|_| anyhow!("no answer from {}; is `sentinell serve` running there? (see --server)", self.base))?;
         if status.is_success() {
             return Ok(bytes);
         }

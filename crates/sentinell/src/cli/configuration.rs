@@ -66,7 +66,9 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         "refused: no GITHUB_WEBHOOK_SECRET"
     };
     writeln!(text, "  github      {github}")?;
-    writeln!(text, "  autonomy    {:?}, {} rule(s)", settings.policy.autonomy, settings.policy.rules.len())?;
+    let autonomy = serde_json::to_value(settings.policy.autonomy)?;
+    let autonomy = autonomy.as_str().unwrap_or_default();
+    writeln!(text, "  autonomy    {autonomy}, {} rule(s)", settings.policy.rules.len())?;
     writeln!(
         text,
         "  worker      lease {} s, {} at a time",
