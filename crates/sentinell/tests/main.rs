@@ -3,5 +3,6 @@
 
 mod api;
 mod crash;
+mod golden;
 mod stories;
 mod tidy;

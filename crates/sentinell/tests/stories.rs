@@ -5,7 +5,7 @@ mod house;
 
 use fuse::Fuse;
 use house::{House, Seen};
-use sentinell_core::investigation::{Outcome, Resolution};
+use sentinell_core::investigation::{Entry, Outcome, Resolution};
 use sentinell_sim::{Ending, Story, story};
 
 /// What must hold at the end of every story, cut or not: nothing lost, nothing done twice, nothing forgotten.
@@ -38,6 +38,11 @@ async fn whole(name: &str, seed: u64) -> (Story, Seen, u32) {
     let seen = House::new(&story, seed, fuse.clone()).await.play().await;
     check(&story, &seen, &format!("{name}, seed {seed}, uncut"));
     (story, seen, fuse.sparks())
+}
+
+/// The journal of a story.
+pub async fn tell(name: &str, seed: u64) -> Vec<Entry> {
+    whole(name, seed).await.1.entries
 }
 
 /// Plays a story once whole, to count its seams, and then once for every seam, cut there.
