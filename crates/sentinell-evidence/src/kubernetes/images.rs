@@ -139,7 +139,8 @@ fn missing_pull_secret(snapshot: &Snapshot, pod: &Pod, messages: &[String]) -> O
 mod tests {
     use super::*;
     use crate::kubernetes::snapshot::Snapshot;
-    use crate::kubernetes::testing::{describe, get, top};
+    use crate::kubernetes::testing::{describe, get, json as read_json, top};
+    use serde_json::json;
 
     const POD: &str = "Name: till-7d9f-abcde\nNamespace: shop\nControlled By: ReplicaSet/till-7d9f\nStatus: Pending\nNode: n1/10.0.0.1\nContainers:\n  main:\n    Image: reg.example/till:9\n    State: Waiting\n      Reason: ImagePullBackOff\n    Ready: False\nEvents:\n  Type     Reason  Age  From     Message\n  ----     ------  ---  ----     -------\n  Warning  Failed  9s   kubelet  ";
 
@@ -180,5 +181,25 @@ mod tests {
     fn an_image_that_is_not_on_the_node_and_may_not_be_pulled_is_missing() {
         let message = "Container image \"local/till:2\" is not present with pull policy of Never";
         assert_eq!(verdict(&message.to_lowercase()), Some(Fault::ImageNotFound));
+    }
+
+    #[test]
+    fn a_pod_that_is_being_deleted_is_no_complaint() {
+        let read = |deleted: bool| {
+            let waiting = json!({ "waiting": { "reason": "ErrImageNeverPull",
+                "message": "Container image \"till:9\" is not present with pull policy of Never" } });
+            let mut pod = json!({ "kind": "Pod", "metadata": { "name": "till-7d9f-abcde", "namespace": "shop" },
+                "status": { "phase": "Pending", "containerStatuses": [{ "name": "main", "state": waiting }] } });
+            if deleted {
+                pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            }
+            let event = json!({ "kind": "Event", "metadata": { "namespace": "shop" }, "type": "Warning", "reason": "Failed",
+                "message": "Failed to pull image \"till:9\": not found",
+                "involvedObject": { "kind": "Pod", "namespace": "shop", "name": "till-7d9f-abcde" } });
+            let list = |kind: &str, item| read_json(json!({ "kind": kind, "items": [item] }));
+            crate::kubernetes::analyze(&Snapshot::new(&[list("PodList", pod), list("EventList", event)])).0
+        };
+        assert_eq!(read(false)[0].fault, Some(Fault::ImageNotFound));
+        assert_eq!(read(true), []);
     }
 }

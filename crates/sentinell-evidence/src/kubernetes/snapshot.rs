@@ -39,6 +39,8 @@ pub struct Snapshot {
     /// What could not be read.
     pub gaps: Vec<Gap>,
     live: BTreeSet<Key>,
+    /// Pods that are being deleted: they are no sign of how things stand, and may take their time to go.
+    leaving: BTreeSet<Key>,
     listed: BTreeSet<(String, String)>,
 }
 
@@ -97,6 +99,9 @@ impl Snapshot {
     fn take(&mut self, key: &Key, value: &Value) {
         let live = self.live.contains(key);
         match key.0.as_str() {
+            "Pod" if !value["metadata"]["deletionTimestamp"].is_null() => {
+                self.leaving.insert(key.clone());
+            }
             "Pod" => self.pods.push(extract::pod(value, live)),
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => {
                 self.workloads.push(extract::workload(value, live))
@@ -124,14 +129,15 @@ impl Snapshot {
         }
     }
 
-    /// Events outlive what they are about by an hour; those about pods that are gone only mislead.
+    /// Events outlive what they are about by an hour; those about pods that are gone, or going, only mislead.
     fn forget_old_events(&mut self) {
-        let live = &self.live;
+        let (live, leaving) = (&self.live, &self.leaving);
         let known: BTreeSet<&str> = live.iter().map(|(kind, _, _)| kind.as_str()).collect();
         self.events.retain(|event| {
             let namespace = if cluster_wide(&event.kind) { String::new() } else { event.namespace.clone() };
             let key = (event.kind.clone(), namespace, event.name.clone());
-            !known.contains(event.kind.as_str()) || event.namespace.is_empty() || live.contains(&key)
+            let there = live.contains(&key) && !leaving.contains(&key);
+            !known.contains(event.kind.as_str()) || event.namespace.is_empty() || there
         });
         // A describe and a list of events tell the same event twice.
         let mut seen = BTreeSet::new();

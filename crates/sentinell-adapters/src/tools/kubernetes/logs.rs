@@ -61,7 +61,8 @@ fn patients(pods: &[&Value]) -> (Vec<Patient>, usize) {
 fn of_pod(pod: &Value) -> Vec<Patient> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (namespace, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
-    if !is_label(&namespace) || !is_name(&name) {
+    // The last words of a pod that is being deleted are no sign of how things stand.
+    if !is_label(&namespace) || !is_name(&name) || !pod["metadata"]["deletionTimestamp"].is_null() {
         return vec![];
     }
     let subject = subject(pod, &namespace, &name);
