@@ -51,7 +51,7 @@ impl Kubectl {
     /// Reads one JSON document.
     ///
     /// # Errors
-    /// What kubectl complained about, as [`complaint`] reads it.
+    /// What kubectl complained about, in the words of a tool error.
     pub async fn json(&self, args: &[String]) -> Result<Value, ToolError> {
         let ended = self.read(args).await?;
         if ended.code != Some(0) {

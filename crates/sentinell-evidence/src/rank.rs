@@ -104,7 +104,7 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
             blamed.push((change.component.clone(), change.probability));
         }
     }
-    for anomaly in candidates.iter_mut().filter(|c| c.is_vague()) {
+    for anomaly in candidates.iter_mut().filter(|c| c.yields_to_a_change()) {
         let share = blamed.iter().find(|(who, _)| *who == anomaly.component).map_or(0.0, |(_, p)| *p);
         anomaly.probability *= 1.0 - 0.5 * share;
     }

@@ -30,6 +30,14 @@ impl Candidate {
     }
 }
 
+impl Candidate {
+    /// Whether a change of the component just before would be the better name for it: the network and the load are what
+    /// is left when nothing else explains slowness.
+    pub(super) fn yields_to_a_change(&self) -> bool {
+        self.is_vague() || matches!(self.fault, Fault::NetworkDelay | Fault::CpuOverload)
+    }
+}
+
 /// One candidate for every component and fault that some finding argues for.
 pub(super) fn fuse(findings: &[Finding]) -> Vec<Candidate> {
     let mut groups: BTreeMap<(Entity, Fault), Vec<usize>> = BTreeMap::new();
