@@ -48,8 +48,8 @@ impl Store {
     /// Takes a signal in. The same `(source, delivery_id)` again changes nothing and answers as the first time.
     ///
     /// # Errors
-    /// [`StoreError::Busy`](super::StoreError::Busy) if too many are waiting,
-    /// [`StoreError::Unavailable`](super::StoreError::Unavailable) if the disk does not take it: nothing was kept.
+    /// [`StoreError::Busy`] if too many are waiting,
+    /// [`StoreError::Unavailable`] if the disk does not take it: nothing was kept.
     pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
         let body = serde_json::to_string(&accept.signal)?;
         self.writer.try_write(move |conn| Box::pin(take_in(conn, accept, body))).await
