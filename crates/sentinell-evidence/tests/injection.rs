@@ -7,6 +7,7 @@
 //! are taken. A file without such a kind gets one planted, 2 % of the lines in even steps with a third of jitter.
 //! Injected lines carry the timestamp of their neighbour.
 
+mod baseline;
 mod files;
 mod plant;
 
@@ -100,25 +101,6 @@ fn rates_over_many_seeds_and_smaller_sizes() {
                 );
             }
         }
-    }
-    for plan in ACCEPTED {
-        let hits = |file: &File| {
-            let named = |seed: &u64| {
-                let injected = plan.inject(file, &mut Dice(*seed), *seed);
-                let split = injected.start;
-                names(&compared(&injected.lines[split..], &injected.lines[..split]), &injected)
-            };
-            (100..100 + SEEDS).filter(named).count()
-        };
-        let per_file: Vec<usize> = files.iter().map(hits).collect();
-        println!("baseline given: {:?} {per_file:?} of {SEEDS}", plan.shape);
-    }
-    for file in &files {
-        let split = file.lines.len() * 3 / 4;
-        let claims = compared(&file.lines[split..], &file.lines[..split]);
-        let strong: Vec<String> =
-            claims.findings.iter().map(|f| format!("{:?} {:.2} {:.70}", f.kind, f.strength, f.summary)).collect();
-        println!("baseline given, untouched: {} {strong:#?}", file.name);
     }
     let prefixes = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| {
         let quiet = |file: &&File| {

@@ -35,6 +35,13 @@ pub(super) fn occurrences(order: &[u32], kinds: usize, split: Option<usize>) -> 
 }
 
 impl Occurrences {
+    /// The clock reading from which on something is looked for: the known split, or where the later part begins. A
+    /// change that fills more than the later part is a stream's ordinary state, unless what came before is known.
+    pub(super) fn later(&self) -> f64 {
+        const LATER_PART: f64 = 0.6;
+        self.split.map_or(LATER_PART * f64::from(self.end), f64::from)
+    }
+
     /// Distinct clock readings: a burst without other lines in between is one run.
     pub(super) fn runs(&self) -> Vec<u32> {
         let mut runs = self.at.clone();

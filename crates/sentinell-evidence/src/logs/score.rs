@@ -6,9 +6,6 @@
 
 use super::clock::{Occurrences, gaps};
 
-/// What the search looks at is the later part of a stream: a change that fills more than this is its ordinary state.
-pub(super) const LATER_PART: f64 = 0.6;
-
 /// Fewest runs by which a new kind is told from a passing burst.
 const FEWEST_NEW_RUNS: usize = 4;
 
@@ -48,7 +45,7 @@ pub(super) fn novelty(kind: &Occurrences) -> f64 {
     let runs = kind.runs();
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
     let (first, last, end) = (f64::from(*first), f64::from(*last), f64::from(kind.end));
-    if runs.len() < FEWEST_NEW_RUNS || first < LATER_PART * end {
+    if runs.len() < FEWEST_NEW_RUNS || first < kind.later() {
         return 0.0;
     }
     let gaps = gaps(&runs);
@@ -61,10 +58,24 @@ pub(super) fn vanished(kind: &Occurrences) -> f64 {
     let runs = kind.runs();
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return 0.0 };
     let (first, last, end) = (f64::from(*first), f64::from(*last), f64::from(kind.end));
-    if runs.len() < FEWEST_KNOWN_RUNS || last < LATER_PART * end || last - first < 0.2 * end {
+    if runs.len() < FEWEST_KNOWN_RUNS || last - first < 0.2 * end {
         return 0.0;
     }
-    surprise_of_silence(&gaps(&runs), end - last)
+    let gaps = gaps(&runs);
+    // What had left before the time that is looked at did not stop in it.
+    let gone_before = match kind.split {
+        None => last < kind.later(),
+        Some(_) => surprise_of_silence(&gaps, kind.later() - last) > 0.0 || !throughout(kind),
+    };
+    if gone_before { 0.0 } else { surprise_of_silence(&gaps, end - last) }
+}
+
+/// Whether a kind was there in most of the stretch that is known to be good, not only in a phase of it.
+fn throughout(kind: &Occurrences) -> bool {
+    const TENTHS: u32 = 10;
+    let width = kind.later() / f64::from(TENTHS);
+    let tenth = |n: u32| kind.count(f64::from(n) * width, f64::from(n + 1) * width);
+    (0..TENTHS).filter(|n| tenth(*n) > 0.0).count() >= 7
 }
 
 /// Windows the later part is cut into.
@@ -79,28 +90,36 @@ pub(super) fn shift(kind: &Occurrences) -> Option<Shift> {
     if kind.at.len() < 12 {
         return None;
     }
-    let places = (0..PLACES).map(|n| 0.65 + 0.025 * f64::from(n));
-    places.filter_map(|at| shift_at(kind, at * f64::from(kind.end))).max_by(|a, b| a.score.total_cmp(&b.score))
+    let end = f64::from(kind.end);
+    let from = kind.split.map_or(0.65 * end, f64::from);
+    let step = (0.925 * end - from).max(0.0) / f64::from(PLACES - 1);
+    let places = (0..PLACES).map(|n| from + step * f64::from(n));
+    places.filter_map(|place| shift_at(kind, place)).max_by(|a, b| a.score.total_cmp(&b.score))
 }
 
 /// The change of rate at a clock reading, if there is one: the part after it against what the part before lets
 /// expect, as far as it holds all along, less one and a half times the largest change the kind went through before.
 pub(super) fn shift_at(kind: &Occurrences, place: f64) -> Option<Shift> {
     let end = f64::from(kind.end);
-    let width = (end - place) / WINDOWS as f64;
+    let width = match kind.split {
+        None => (end - place) / WINDOWS as f64,
+        // The past needs windows enough to show how much it moved by itself.
+        Some(_) => ((end - place) / WINDOWS as f64).min(place / (2 * WINDOWS) as f64),
+    };
     if width < 1.0 || place < width {
         return None;
     }
     let before_count = ((place / width) as usize).min(10_000);
+    let windows = (((end - place) / width).round() as usize).clamp(WINDOWS, 10_000);
     let window = |from: f64, last: bool| kind.count(from, if last { end + 1.0 } else { from + width });
     let before: Vec<f64> = (1..=before_count).rev().map(|back| window(place - back as f64 * width, false)).collect();
-    let after: Vec<f64> = (0..WINDOWS).map(|n| window(place + n as f64 * width, n + 1 == WINDOWS)).collect();
+    let after: Vec<f64> = (0..windows).map(|n| window(place + n as f64 * width, n + 1 == windows)).collect();
     let (seen, now): (f64, f64) = (before.iter().sum(), after.iter().sum());
     let occupied = before.iter().filter(|count| **count > 0.0).count();
     if before.len() < WINDOWS || seen < 8.0 || occupied * 4 < before.len() || now < 1.0 {
         return None;
     }
-    let expected = seen / before.len() as f64 * WINDOWS as f64;
+    let expected = seen / before.len() as f64 * windows as f64;
     let fold = fold(expected / (end - place), now / (end - place));
     let outside = if fold >= FOLD {
         let high = quantile(&before, 0.9);
@@ -112,18 +131,18 @@ pub(super) fn shift_at(kind: &Occurrences, place: f64) -> Option<Shift> {
         return None;
     };
     let contrast = (steady(now) - steady(expected)).abs();
-    let score = contrast * (outside as f64 / WINDOWS as f64).powf(1.5) - 1.5 * largest_past_shift(&before);
+    let score = contrast * (outside as f64 / windows as f64).powf(1.5) - 1.5 * largest_past_shift(&before, windows);
     let per_unit = |count: f64, windows: usize| count / (windows as f64 * width);
     (score > 0.0).then(|| Shift {
         score,
         at: place / end,
         before: per_unit(seen, before.len()),
-        after: per_unit(now, WINDOWS),
+        after: per_unit(now, windows),
     })
 }
 
 /// The largest contrast between the two sides of any split of the past, scaled to one block.
-pub(super) fn largest_past_shift(before: &[f64]) -> f64 {
+pub(super) fn largest_past_shift(before: &[f64], block: usize) -> f64 {
     let total: f64 = before.iter().sum();
     let margin = WINDOWS.div_ceil(2);
     let (mut left, mut largest) = (0.0, 0.0_f64);
@@ -131,7 +150,7 @@ pub(super) fn largest_past_shift(before: &[f64]) -> f64 {
         left += count;
         let (done, rest) = (n + 1, before.len() - n - 1);
         if done >= margin && rest >= margin {
-            let scale = |sum: f64, windows: usize| steady(sum / windows as f64 * WINDOWS as f64);
+            let scale = |sum: f64, windows: usize| steady(sum / windows as f64 * block as f64);
             largest = largest.max((scale(total - left, rest) - scale(left, done)).abs());
         }
     }
