@@ -11,6 +11,7 @@ pub mod hypothesis;
 pub mod ids;
 pub mod incident;
 pub mod investigation;
+pub mod model;
 pub mod policy;
 pub mod ports;
 pub mod postmortem;

@@ -14,8 +14,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
-    /// Tokens read.
+    /// Tokens read, those from and into the provider's cache not counted.
     pub input_tokens: u64,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens that the provider put into its cache.
+    pub cache_written_tokens: u64,
     /// Tokens written.
     pub output_tokens: u64,
     /// Money, millionths of a US dollar.
