@@ -54,6 +54,7 @@ pub fn analyze_case(case: &Case) -> (Vec<Finding>, Vec<Gap>) {
     let snapshot = Snapshot::new(&case.kubernetes);
     let mut report = Report::default();
     analyze_state(&snapshot, &mut report);
+    crash::analyze_recent(&snapshot, case.onset_ms, &mut report);
     database::analyze(&snapshot, case, &mut report);
     sidecar::analyze_logs(&snapshot, case, &mut report);
     volumes::analyze_logs(&snapshot, case, &mut report);

@@ -4,6 +4,10 @@ use super::report::Report;
 use super::snapshot::Snapshot;
 use crate::finding::Fault;
 
+/// The longest pause that the kubelet makes between two starts of a container, milliseconds (Kubernetes documentation,
+/// "Pod Lifecycle", container restarts).
+const LONGEST_BACKOFF: i64 = 300_000;
+
 pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
     for pod in &snapshot.pods {
         let subject = snapshot.entity_of(pod);
@@ -47,6 +51,29 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
     }
 }
 
+/// A container that ends again and again is up for a while each time, and looks healthy to whoever reads just then. Having
+/// failed since shortly before the onset tells; having failed some day does not.
+pub(super) fn analyze_recent(snapshot: &Snapshot, onset_ms: Option<i64>, report: &mut Report) {
+    let Some(onset_ms) = onset_ms else { return };
+    for pod in snapshot.pods.iter().filter(|pod| pod.ready) {
+        for status in pod.statuses.iter().filter(|status| status.restarts >= 2 && status.waiting.is_none()) {
+            let Some(end) = &status.last else { continue };
+            let failed = end.exit_code.is_some_and(|code| code != 0) && end.reason != "OOMKilled";
+            if !failed || end.at_ms.is_none_or(|at| at < onset_ms - LONGEST_BACKOFF) {
+                continue;
+            }
+            let subject = snapshot.entity_of(pod);
+            let code = end.exit_code.unwrap_or_default();
+            let say = format!(
+                "container {} of {} runs now, but ended with exit code {code} shortly before ({} restarts)",
+                status.name, subject.name, status.restarts
+            );
+            let source = format!("kubectl describe pod {}", pod.meta.name);
+            report.symptom(subject, Some(Fault::CrashLoop), (0.7, 5), &say, &source, "");
+        }
+    }
+}
+
 fn limit(pod: &super::object::Pod) -> String {
     let limit = pod.spec.containers.iter().filter_map(|container| container.limits.memory).min();
     limit.map(|bytes| format!(" (limit {} MiB)", bytes >> 20)).unwrap_or_default()
@@ -85,5 +112,25 @@ mod tests {
         assert_eq!((first.component.to_string().as_str(), first.fault), ("service/bakery/oven", Fault::CrashLoop));
         assert!((0.4..0.8).contains(&first.confidence), "sure that it crashes, not why: {}", first.confidence);
         assert!(first.statement.contains("exit code 3"), "{}", first.statement);
+    }
+
+    #[test]
+    fn a_container_between_two_crashes_is_not_healthy() {
+        let pod = |finished: &str| {
+            serde_json::json!({ "kind": "Pod",
+            "metadata": { "name": "oven-5c-x1", "namespace": "bakery", "ownerReferences": [{ "kind": "ReplicaSet", "name": "oven-5c", "controller": true }] },
+            "spec": { "nodeName": "n1", "containers": [{ "name": "main" }] },
+            "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }],
+                "containerStatuses": [{ "name": "main", "restartCount": 3, "ready": true, "state": { "running": {} },
+                "lastState": { "terminated": { "reason": "Error", "exitCode": 3, "finishedAt": finished } } }] } })
+        };
+        let leading = |finished: &str| {
+            let onset = crate::logs::parse_timestamp("2026-03-01T10:00:00Z");
+            let case =
+                crate::case::Case { kubernetes: vec![json(pod(finished))], onset_ms: onset, ..Default::default() };
+            crate::diagnose(&case).ranking.hypotheses.first().map(|leading| leading.fault)
+        };
+        assert_eq!(leading("2026-03-01T09:58:00Z"), Some(Fault::CrashLoop));
+        assert_eq!(leading("2026-02-27T10:00:00Z"), None, "it failed some other day");
     }
 }

@@ -5,6 +5,7 @@ use super::object::{
     PortRef, Probe, Quota, Requirement, Service, ServicePort, Taint, Terminated, Volume, Workload,
 };
 use super::quantity::{milli, whole};
+use crate::logs::parse_timestamp;
 use serde_json::Value;
 
 /// A field's text; empty if there is none.
@@ -194,6 +195,7 @@ fn terminated(value: &Value) -> Option<Terminated> {
         reason: text(&ended["reason"]),
         exit_code: ended["exitCode"].as_i64(),
         message: text(&ended["message"]),
+        at_ms: ended["finishedAt"].as_str().and_then(parse_timestamp),
     })
 }
 

@@ -221,6 +221,8 @@ pub struct Terminated {
     pub exit_code: Option<i64>,
     /// The last words, if kept.
     pub message: String,
+    /// When, unix milliseconds.
+    pub at_ms: Option<i64>,
 }
 
 /// A container as it is.

@@ -7,6 +7,8 @@ use sentinell_core::investigation::{Health, Investigation, Reading};
 use sentinell_core::time::Timestamp;
 use sentinell_evidence::diagnose::diagnose;
 use sentinell_evidence::finding::{Finding, FindingKind};
+use sentinell_evidence::logs::parse_timestamp;
+use serde_json::Value;
 
 /// Findings weaker than this are noise for a verification.
 const NOISE: f64 = 0.3;
@@ -99,9 +101,34 @@ fn without_the_outage(observation: &Observation, onset: Timestamp, since: Timest
         }
         // Changes explain; they do not complain.
         Telemetry::Change(_) => None,
+        Telemetry::KubernetesJson { object } => {
+            let mut object = object.clone();
+            forget_ends(&mut object, since);
+            Some(Telemetry::KubernetesJson { object })
+        }
         other => Some(other.clone()),
     });
     Observation { telemetry: telemetry.collect(), gaps: vec![], call: observation.call.clone() }
+}
+
+/// Takes out how containers ended before the deed: the API remembers a container's last end for as long as the pod lives,
+/// and a pod that the deed did not replace would look ill for ever.
+fn forget_ends(value: &mut Value, since: Timestamp) {
+    for item in value.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        forget_ends(item, since);
+    }
+    for list in ["containerStatuses", "initContainerStatuses"] {
+        let Some(statuses) = value.pointer_mut(&format!("/status/{list}")).and_then(Value::as_array_mut) else {
+            continue;
+        };
+        for status in statuses {
+            let ended = status.pointer("/lastState/terminated/finishedAt").and_then(Value::as_str);
+            if ended.and_then(parse_timestamp).is_some_and(|at| at < since.0) {
+                let status = status.as_object_mut();
+                status.map(|status| status.remove("lastState"));
+            }
+        }
+    }
 }
 
 fn last_value(
@@ -124,5 +151,28 @@ fn last_value(
     match newest.iter().find(|(_, value)| !within(*value)) {
         Some((_, value)) => Reading { health: Health::Unhealthy, note: format!("{metric} is {value}") },
         None => Reading { health: Health::Healthy, note: format!("{metric} is as it should be") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_end_before_the_deed_no_longer_speaks_against_it() {
+        let status = |at: &str| json!({ "lastState": { "terminated": { "exitCode": 1, "finishedAt": at } } });
+        let pod = |at: &str| json!({ "items": [{ "status": { "containerStatuses": [status(at)] } }] });
+        let since = Timestamp(parse_timestamp("2026-03-01T10:00:00Z").expect("a time"));
+        let remembered = |at: &str| {
+            let mut list = pod(at);
+            forget_ends(&mut list, since);
+            list.pointer("/items/0/status/containerStatuses/0/lastState/terminated").is_some()
+        };
+        assert!(!remembered("2026-03-01T09:59:59Z"));
+        assert!(remembered("2026-03-01T10:00:01Z"));
+        let mut odd = json!("text");
+        forget_ends(&mut odd, since);
+        assert_eq!(odd, json!("text"), "an answer of another shape is left alone");
     }
 }
