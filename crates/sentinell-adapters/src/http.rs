@@ -1,5 +1,7 @@
 //! The only place that builds HTTP clients: rustls, timeouts, no redirects, no proxy from the environment, bounded bodies.
 
+mod stream;
+
 use crate::text::one_line;
 use reqwest::{Client, RequestBuilder, redirect};
 use sentinell_core::ports::ToolError;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 pub use reqwest::{Method, StatusCode, Url};
+pub use stream::{Incoming, Lost, StreamLimits, Streams};
 
 /// What one request may take.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ pub struct Http {
 }
 
 /// Who we are, to a server.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub enum Credentials {
     /// Nobody.
     #[default]
@@ -44,20 +47,33 @@ pub enum Credentials {
     Basic(String, String),
 }
 
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "nobody",
+            Self::Bearer(_) => "a token",
+            Self::Basic(..) => "a name and a password",
+        })
+    }
+}
+
+/// A client that follows no redirect (credentials would travel), asks no proxy of the environment and uses rustls.
+fn client(connect: Duration) -> reqwest::ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("sentinell/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+}
+
 impl Http {
     /// A client. The process must have installed a rustls crypto provider or rely on the built-in one.
     ///
     /// # Errors
     /// If the TLS backend cannot be set up.
     pub fn new(limits: HttpLimits) -> Result<Self, String> {
-        let client = Client::builder()
-            .user_agent(concat!("sentinell/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(limits.connect)
-            .timeout(limits.total)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| format!("no HTTP client: {error}"))?;
+        let client = client(limits.connect).timeout(limits.total).build();
+        let client = client.map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(Self { client, limits })
     }
 

@@ -15,6 +15,7 @@ pub mod model;
 pub mod policy;
 pub mod ports;
 pub mod postmortem;
+pub mod price;
 pub mod prompt;
 pub mod redact;
 pub mod runbook;

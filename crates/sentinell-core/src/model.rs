@@ -15,11 +15,13 @@ pub struct ModelRequest {
     pub system: String,
     /// What it may call. The same order every time, for the same reason.
     pub offers: Vec<Offer>,
-    /// The conversation, beginning with [`Message::Told`], ending with it too.
+    /// The conversation, beginning with [`Message::Told`], ending with it too. Best only ever lengthened: what stands
+    /// before a reply's thinking is part of it, and a changed beginning makes the provider drop thinking and cache.
     pub messages: Vec<Message>,
     /// The most it may write, tokens, its thinking included.
     pub max_output_tokens: u32,
-    /// Whether it must call one of the offers; otherwise it may also just talk.
+    /// Whether it must call one of the offers; otherwise it may also just talk. A model that cannot be made to (those that
+    /// always think) is only asked by what the messages say: a reply without a call is possible all the same.
     pub must_call: bool,
 }
 
@@ -66,7 +68,7 @@ pub struct Reply {
 /// One call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// The provider's id for it.
+    /// The provider's id for it, made unlike every other of the conversation where it was not.
     pub id: String,
     /// Which offer, as the model named it: it may be one that was never made.
     pub name: String,
