@@ -29,7 +29,7 @@ pub use access::{NewToken, Session, Token};
 pub use chain::ChainReport;
 pub use commands::CommandError;
 pub use counters::{Counters, DaySpent};
-pub use db::Db;
+pub use db::{Db, OnConnect};
 pub use error::{Result, StoreError};
 pub use idempotency::{Reserved, StoredAnswer};
 pub use incidents::{AlertRow, Filter};
@@ -41,7 +41,8 @@ pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
 pub use signals::TakenSignal;
 
-use db::{Target, db};
+use db::{Conn, Target};
+use futures::future::BoxFuture;
 use sentinell_core::time::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -57,11 +58,13 @@ pub struct Options {
     pub queue: usize,
     /// Commands that may share one commit.
     pub group: usize,
+    /// What is done with every newly opened connection to SQLite.
+    pub on_connect: Option<OnConnect>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 6, queue: 4096, group: 512 }
+        Self { readers: 6, queue: 4096, group: 512, on_connect: None }
     }
 }
 
@@ -81,13 +84,13 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database that `url` names (`sqlite://path`), makes it if it is missing and brings its tables up to
-    /// date. Several processes may open the same file.
+    /// Opens the database that `url` names (`sqlite://path`, which is made if it is missing, or
+    /// `postgres://user@host/database`) and brings its tables up to date. Several processes may open the same one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if it cannot be opened or migrated.
     pub async fn open(url: &str, options: Options) -> Result<Self> {
-        let target = Target::parse(url)?;
+        let target = Target::parse(url, &options)?;
         target.prepare().await?;
         let conn = target.writer().await?;
         let db = target.readers(options.readers).await?;
@@ -103,6 +106,19 @@ impl Store {
     /// [`Store::last_position`].
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.clone()
+    }
+
+    /// Runs short statements that append to no journal. SQLite has one writer, whose next group they join; on a server
+    /// they pass by the appenders, and each statement is a transaction of its own.
+    async fn aside<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        match self.db.lend().await? {
+            None => self.writer.write(work).await,
+            Some(mut conn) => work(&mut conn).await,
+        }
     }
 
     /// Proves that the database can be read and written now.
@@ -126,7 +142,7 @@ impl Store {
         if let Some(task) = task {
             let _ = task.await;
         }
-        db!(self.db, pool => pool.close().await);
+        self.db.close().await;
     }
 }
 

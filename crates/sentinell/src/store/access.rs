@@ -1,6 +1,6 @@
 //! Who may come in: tokens, browser sessions and single-use stream tickets. Only hashes of secrets are ever kept.
 
-use super::db::db;
+use super::db::{db, on, run};
 use super::error::{Result, StoreError};
 use super::{Store, read_word, word};
 use sentinell_core::approval::{Principal, Role};
@@ -79,8 +79,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let insert = sqlx::query(sql).bind(&new.id).bind(&new.name).bind(word(&new.role));
-                    insert.bind(&new.hash).bind(at.0).execute(conn).await?;
+                    run!(conn, sql, &new.id, &new.name, word(&new.role), &new.hash, at.0);
                     let NewToken { id, name, role, .. } = new;
                     Ok(Token { id, name, role, created_at: at, last_used_at: None, revoked_at: None })
                 })
@@ -143,11 +142,10 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let tidy = "DELETE FROM sessions WHERE expires_at <= $1";
-                    sqlx::query(tidy).bind(at.0).execute(&mut *conn).await?;
+                    run!(conn, "DELETE FROM sessions WHERE expires_at <= $1", at.0);
                     let Session { hash, principal, token_id, csrf, expires_at } = session;
-                    let insert = sqlx::query(sql).bind(hash).bind(principal.actor.0).bind(word(&principal.role));
-                    insert.bind(token_id).bind(csrf).bind(expires_at.0).execute(conn).await?;
+                    let Principal { actor, role } = principal;
+                    run!(conn, sql, hash, actor.0, word(&role), token_id, csrf, expires_at.0);
                     Ok(())
                 })
             })
@@ -194,10 +192,8 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let tidy = "DELETE FROM tickets WHERE expires_at <= $1";
-                    sqlx::query(tidy).bind(now.0).execute(&mut *conn).await?;
-                    let insert = sqlx::query(sql).bind(hash).bind(holder.actor.0).bind(word(&holder.role));
-                    insert.bind(expires.0).execute(conn).await?;
+                    run!(conn, "DELETE FROM tickets WHERE expires_at <= $1", now.0);
+                    run!(conn, sql, hash, holder.actor.0, word(&holder.role), expires.0);
                     Ok(())
                 })
             })
@@ -215,7 +211,7 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let row: Option<(String, String, i64)> =
-                        sqlx::query_as(sql).bind(hash).fetch_optional(conn).await?;
+                        on!(conn, c => sqlx::query_as(sql).bind(hash).fetch_optional(c).await?);
                     let live = row.filter(|(_, _, expires_at)| *expires_at > now.0);
                     let read = |(actor, role, _): (String, String, i64)| {
                         Ok(Principal { actor: Actor(actor), role: read_word(&role)? })
@@ -229,10 +225,6 @@ impl Store {
     /// Runs a statement whose `$1` is a time and `$2` an id; answers how many rows it met.
     async fn stamp(&self, sql: &'static str, id: &str, at: Timestamp) -> Result<u64> {
         let id = id.to_owned();
-        self.writer
-            .write(move |conn| {
-                Box::pin(async move { Ok(sqlx::query(sql).bind(at.0).bind(id).execute(conn).await?.rows_affected()) })
-            })
-            .await
+        self.writer.write(move |conn| Box::pin(async move { Ok(run!(conn, sql, at.0, id)) })).await
     }
 }

@@ -1,6 +1,7 @@
 //! Answers to requests that carried an `Idempotency-Key`: the same key of the same principal is answered once.
 
 use super::Store;
+use super::db::{on, run};
 use super::error::Result;
 use sentinell_core::time::Timestamp;
 
@@ -51,11 +52,11 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(forget).bind(now.0 - KEPT).execute(&mut *conn).await?;
-                    let free = sqlx::query(free).bind(&principal).bind(&key).bind(now.0 - ABANDONED);
-                    free.execute(&mut *conn).await?;
-                    let found = sqlx::query_as(known).bind(&principal).bind(&key).fetch_optional(&mut *conn).await?;
-                    let found: Option<(String, Option<i64>, Option<String>)> = found;
+                    run!(conn, forget, now.0 - KEPT);
+                    run!(conn, free, &principal, &key, now.0 - ABANDONED);
+                    let found: Option<(String, Option<i64>, Option<String>)> = on!(conn, c => {
+                        sqlx::query_as(known).bind(&principal).bind(&key).fetch_optional(c).await?
+                    });
                     Ok(match found {
                         Some((hash, _, _)) if hash != request_hash => Reserved::OtherRequest,
                         Some((_, Some(status), body)) => Reserved::Answered(StoredAnswer {
@@ -64,8 +65,7 @@ impl Store {
                         }),
                         Some((_, None, _)) => Reserved::Running,
                         None => {
-                            let insert = sqlx::query(sql).bind(principal).bind(key);
-                            insert.bind(request_hash).bind(now.0).execute(conn).await?;
+                            run!(conn, sql, principal, key, request_hash, now.0);
                             Reserved::Yours
                         }
                     })
@@ -84,8 +84,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let update = sqlx::query(sql).bind(i64::from(answer.status)).bind(answer.body);
-                    update.bind(principal).bind(key).execute(conn).await?;
+                    run!(conn, sql, i64::from(answer.status), answer.body, principal, key);
                     Ok(())
                 })
             })
@@ -102,7 +101,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(sql).bind(principal).bind(key).execute(conn).await?;
+                    run!(conn, sql, principal, key);
                     Ok(())
                 })
             })

@@ -1,6 +1,6 @@
 //! Incidents as lists show them: one row each, kept by the transaction that grows the journal.
 
-use super::db::{Conn, db};
+use super::db::{Conn, db, run};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, read_word, to_db, word};
 use sentinell_core::ids::{Fingerprint, IncidentId};
@@ -236,25 +236,26 @@ pub(super) async fn insert(
     let sql = "INSERT INTO incidents (id, created_at, updated_at, signal_type, status, phase, severity, resolution, \
                repo_id, fingerprint, seq, head, first_hypothesis_at, deed_open, haystack, view) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    sqlx::query(sql)
-        .bind(case.id.as_str())
-        .bind(case.opened_at.0)
-        .bind(case.updated_at.0)
-        .bind(word(&case.signal.signal_type))
-        .bind(row.status)
-        .bind(row.phase)
-        .bind(row.severity)
-        .bind(row.resolution)
-        .bind(&case.signal.repo_id)
-        .bind(fingerprint.as_str())
-        .bind(to_db(case.seq))
-        .bind(head)
-        .bind(row.first_hypothesis_at)
-        .bind(row.deed_open)
-        .bind(haystack(&case.signal))
-        .bind(row.view)
-        .execute(conn)
-        .await?;
+    run!(
+        conn,
+        sql,
+        case.id.as_str(),
+        case.opened_at.0,
+        case.updated_at.0,
+        word(&case.signal.signal_type),
+        row.status,
+        row.phase,
+        row.severity,
+        row.resolution,
+        &case.signal.repo_id,
+        fingerprint.as_str(),
+        to_db(case.seq),
+        head,
+        row.first_hypothesis_at,
+        row.deed_open,
+        haystack(&case.signal),
+        row.view,
+    );
     Ok(incident)
 }
 
@@ -268,19 +269,20 @@ pub(super) async fn update(
     let (row, incident) = Changing::of(case, fingerprint)?;
     let sql = "UPDATE incidents SET updated_at = $1, status = $2, phase = $3, severity = $4, resolution = $5, \
                seq = $6, head = $7, first_hypothesis_at = $8, deed_open = $9, view = $10 WHERE id = $11";
-    sqlx::query(sql)
-        .bind(case.updated_at.0)
-        .bind(row.status)
-        .bind(row.phase)
-        .bind(row.severity)
-        .bind(row.resolution)
-        .bind(to_db(case.seq))
-        .bind(head)
-        .bind(row.first_hypothesis_at)
-        .bind(row.deed_open)
-        .bind(row.view)
-        .bind(case.id.as_str())
-        .execute(conn)
-        .await?;
+    run!(
+        conn,
+        sql,
+        case.updated_at.0,
+        row.status,
+        row.phase,
+        row.severity,
+        row.resolution,
+        to_db(case.seq),
+        head,
+        row.first_hypothesis_at,
+        row.deed_open,
+        row.view,
+        case.id.as_str(),
+    );
     Ok(incident)
 }

@@ -2,7 +2,7 @@
 //! after its commit.
 
 use super::chain::hex;
-use super::db::Conn;
+use super::db::{Conn, on, run};
 use super::error::{Result, StoreError};
 use super::journal::{self, Draft, Head};
 use super::writer::savepoint;
@@ -15,7 +15,6 @@ use sentinell_core::signal::{Severity, Signal, SignalState};
 use sentinell_core::time::Timestamp;
 use sentinell_core::triage::{KnownAlert, Triage, triage};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 
 /// A signal on its way in: authenticated, bounded and redacted.
 #[derive(Debug, Clone)]
@@ -112,30 +111,43 @@ struct Known {
     view: String,
 }
 
+/// Answer of the same delivery; then incident, firing and severity of the alert; then status, resolution, time of the
+/// last change and view of its incident.
+type FoundRow = (
+    Option<String>,
+    Option<String>,
+    Option<bool>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+);
+
 /// Everything that taking a signal in has to know, in one read.
 async fn look_up(conn: &mut Conn, accept: &Accept) -> Result<Found> {
     let sql = "SELECT s.answer, a.incident, a.firing, a.severity, i.status, i.resolution, i.updated_at, i.view \
-               FROM (SELECT 1) one LEFT JOIN signals s ON s.source = $1 AND s.delivery_id = $2 \
+               FROM (SELECT 1) one LEFT JOIN deliveries d ON d.source = $1 AND d.delivery_id = $2 \
+               LEFT JOIN signals s ON s.n = d.n AND s.received_at = d.received_at \
                LEFT JOIN alerts a ON a.fingerprint = $3 LEFT JOIN incidents i ON i.id = a.incident";
-    let row = sqlx::query(sql)
-        .bind(&accept.signal.source)
-        .bind(&accept.signal.delivery_id)
-        .bind(accept.fingerprint.as_str())
-        .fetch_one(conn)
-        .await?;
-    let answered = row.try_get("answer")?;
-    let Some(incident) = row.try_get::<Option<String>, _>("incident")? else {
-        return Ok(Found { answered, known: None });
+    let (source, delivery, fingerprint) = (&accept.signal.source, &accept.signal.delivery_id, &accept.fingerprint);
+    let row: FoundRow = on!(conn, c => {
+        sqlx::query_as(sql).bind(source).bind(delivery).bind(fingerprint.as_str()).fetch_one(c).await?
+    });
+    let (answered, Some(incident), Some(firing), Some(severity), Some(status), resolution, Some(updated), Some(view)) =
+        row
+    else {
+        return Ok(Found { answered: row.0, known: None });
     };
     let alert = KnownAlert {
         incident: IncidentId(incident),
-        over: row.try_get::<&str, _>("status")? == "resolved",
-        self_recovered: row.try_get::<Option<&str>, _>("resolution")? == Some("self_recovered"),
-        updated_at: Timestamp(row.try_get("updated_at")?),
-        severity: read_word(row.try_get("severity")?)?,
-        firing: row.try_get("firing")?,
+        over: status == "resolved",
+        self_recovered: resolution.as_deref() == Some("self_recovered"),
+        updated_at: Timestamp(updated),
+        severity: read_word(&severity)?,
+        firing,
     };
-    Ok(Found { answered, known: Some(Known { alert, view: row.try_get("view")? }) })
+    Ok(Found { answered, known: Some(Known { alert, view }) })
 }
 
 async fn open(conn: &mut Conn, accept: &Accept) -> Result<Incident> {
@@ -194,43 +206,44 @@ async fn count(
     if !fresh {
         let sql = "UPDATE alerts SET firing = $1, severity = $2, count = count + 1, last_seen = $3 \
                    WHERE fingerprint = $4";
-        let query = sqlx::query(sql).bind(firing).bind(word(&gravest)).bind(at).bind(accept.fingerprint.as_str());
-        query.execute(conn).await?;
+        run!(conn, sql, firing, word(&gravest), at, accept.fingerprint.as_str());
         return Ok(());
     }
     let sql = "INSERT INTO alerts (fingerprint, incident, firing, severity, count, first_seen, last_seen) \
                VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT (fingerprint) DO UPDATE SET \
                incident = excluded.incident, firing = excluded.firing, severity = excluded.severity, count = 1, \
                first_seen = excluded.first_seen, last_seen = excluded.last_seen";
-    sqlx::query(sql)
-        .bind(accept.fingerprint.as_str())
-        .bind(incident.id.as_str())
-        .bind(firing)
-        .bind(word(&gravest))
-        .bind(at)
-        .execute(conn)
-        .await?;
+    run!(conn, sql, accept.fingerprint.as_str(), incident.id.as_str(), firing, word(&gravest), at,);
     Ok(())
 }
 
 async fn keep(conn: &mut Conn, accept: &Accept, receipt: &Receipt, body: String) -> Result<()> {
     let signal = &accept.signal;
     let answer = signal.delivery_id.as_ref().map(|_| serde_json::to_string(receipt)).transpose()?;
-    let sql = "INSERT INTO signals (id, source, delivery_id, fingerprint, incident, decision, raw_sha256, received_at, \
-               body, answer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    sqlx::query(sql)
-        .bind(signal.id.as_str())
-        .bind(&signal.source)
-        .bind(&signal.delivery_id)
-        .bind(accept.fingerprint.as_str())
-        .bind(receipt.incident.as_ref().map(|incident| incident.id.as_str()))
-        .bind(decision(&receipt.triage))
-        .bind(hex(&accept.raw_sha256))
-        .bind(signal.received_at.0)
-        .bind(body)
-        .bind(answer)
-        .execute(conn)
-        .await?;
+    let sql = "INSERT INTO signals (n, id, source, delivery_id, fingerprint, incident, decision, raw_sha256, \
+               received_at, body, answer) \
+               VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM signals), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    run!(
+        conn,
+        sql,
+        signal.id.as_str(),
+        &signal.source,
+        &signal.delivery_id,
+        accept.fingerprint.as_str(),
+        receipt.incident.as_ref().map(|incident| incident.id.as_str()),
+        decision(&receipt.triage),
+        hex(&accept.raw_sha256),
+        signal.received_at.0,
+        body,
+        answer,
+    );
+    if let Some(delivery) = &signal.delivery_id {
+        // One left over from a signal that is no longer kept gives way.
+        let sql = "INSERT INTO deliveries (source, delivery_id, n, received_at) \
+                   VALUES ($1, $2, (SELECT MAX(n) FROM signals), $3) ON CONFLICT (source, delivery_id) \
+                   DO UPDATE SET n = excluded.n, received_at = excluded.received_at";
+        run!(conn, sql, &signal.source, delivery, signal.received_at.0);
+    }
     Ok(())
 }
 

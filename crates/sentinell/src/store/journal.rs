@@ -1,7 +1,7 @@
 //! Journals: appended to with an expected place, read in order, folded into investigations.
 
 use super::chain;
-use super::db::{Conn, db};
+use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
 use super::incidents;
 use super::queue::{self, Lease};
@@ -176,7 +176,7 @@ impl Head {
         let sql = "SELECT i.seq, i.head, i.fingerprint, w.token FROM incidents i \
                    LEFT JOIN wakeups w ON w.incident = i.id WHERE i.id = $1";
         let row: Option<(i64, String, String, Option<String>)> =
-            sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(conn).await?;
+            on!(conn, c => sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(c).await?);
         let (seq, hash, fingerprint, token) =
             row.ok_or_else(|| StoreError::NotFound(format!("incident {incident}")))?;
         Ok(Self { seq: from_db(seq), hash, fingerprint: Fingerprint(fingerprint), token })
@@ -213,16 +213,8 @@ pub(super) async fn write_entries(
     let mut hash = previous.to_owned();
     for draft in drafts {
         hash = draft.hash_after(&hash);
-        sqlx::query(sql)
-            .bind(incident.as_str())
-            .bind(to_db(draft.seq))
-            .bind(draft.at.0)
-            .bind(word(&draft.event.node()))
-            .bind(tag(&draft.json))
-            .bind(&draft.json)
-            .bind(&hash)
-            .execute(&mut *conn)
-            .await?;
+        let (seq, at, node) = (to_db(draft.seq), draft.at.0, word(&draft.event.node()));
+        run!(conn, sql, incident.as_str(), seq, at, node, tag(&draft.json), &draft.json, &hash);
         spend(conn, draft).await?;
     }
     Ok(hash)
@@ -241,19 +233,12 @@ async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
                turns = spending.turns + 1, input_tokens = spending.input_tokens + excluded.input_tokens, \
                output_tokens = spending.output_tokens + excluded.output_tokens, \
                micro_usd = spending.micro_usd + excluded.micro_usd";
-    sqlx::query(sql)
-        .bind(day)
-        .bind(by)
-        .bind(to_db(usage.input_tokens))
-        .bind(to_db(usage.output_tokens))
-        .bind(to_db(usage.micro_usd))
-        .execute(conn)
-        .await?;
+    run!(conn, sql, day, by, to_db(usage.input_tokens), to_db(usage.output_tokens), to_db(usage.micro_usd),);
     Ok(())
 }
 
 /// The investigation as the writer's own transaction sees it.
 pub(super) async fn load_in(conn: &mut Conn, incident: &IncidentId) -> Result<Investigation> {
-    let rows: Vec<Row> = sqlx::query_as(WHOLE).bind(incident.as_str()).fetch_all(conn).await?;
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(WHOLE).bind(incident.as_str()).fetch_all(c).await?);
     fold(rows)?.ok_or_else(|| StoreError::NotFound(format!("incident {incident}")))
 }

@@ -1,7 +1,7 @@
 //! Raw data behind evidence, under an address that the journal names.
 
 use super::chain::hex;
-use super::db::db;
+use super::db::{db, run};
 use super::error::Result;
 use super::{Store, to_db};
 use sentinell_core::ids::{IncidentId, QueryId};
@@ -47,8 +47,7 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let bytes = to_db(body.len() as u64);
-                    let insert = sqlx::query(sql).bind(kept).bind(incident.as_str()).bind(query.as_str());
-                    insert.bind(bytes).bind(body).execute(conn).await?;
+                    run!(conn, sql, kept, incident.as_str(), query.as_str(), bytes, body);
                     Ok(())
                 })
             })

@@ -1,6 +1,6 @@
 //! The house rules as numbered versions; the newest one holds.
 
-use super::db::db;
+use super::db::{db, on};
 use super::error::{Result, StoreError};
 use super::{Store, from_db};
 use sentinell_core::ids::Actor;
@@ -61,8 +61,9 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let query = sqlx::query_scalar(sql).bind(body).bind(by).bind(why).bind(at.0);
-                    let version: i64 = query.fetch_one(conn).await?;
+                    let version: i64 = on!(conn, c => {
+                        sqlx::query_scalar(sql).bind(body).bind(by).bind(why).bind(at.0).fetch_one(c).await?
+                    });
                     Ok(from_db(version))
                 })
             })

@@ -1,6 +1,6 @@
 //! The queue: one wake-up row per incident that has something to do, claimed under a lease.
 
-use super::db::{Conn, db};
+use super::db::{Conn, Sql, db, on, run};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, to_db};
 use sentinell_core::ids::IncidentId;
@@ -34,11 +34,25 @@ pub struct WorkerSeen {
     pub seen_at: Timestamp,
 }
 
-const CANDIDATE: &str = "SELECT w.incident, w.holder, w.attempts, w.seq_at_claim, i.seq FROM wakeups w \
-     JOIN incidents i ON i.id = w.incident \
-     WHERE w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1) ORDER BY w.due_at, w.incident LIMIT 1";
+const DUE: &str = "SELECT 1 FROM wakeups WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) LIMIT 1";
 
-type Candidate = (String, Option<String>, i64, i64, i64);
+/// Takes the longest due wake-up. Several processes take at once on a server: each passes over what another is taking.
+const TAKE: Sql = Sql {
+    sqlite: "WITH due AS (SELECT w.incident AS id, i.seq AS seq FROM wakeups w JOIN incidents i ON i.id = w.incident \
+             WHERE w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1) \
+             ORDER BY w.due_at, w.incident LIMIT 1) \
+             UPDATE wakeups SET holder = $2, token = $3, lease_until = $4, seq_at_claim = due.seq, \
+             attempts = CASE WHEN due.seq > wakeups.seq_at_claim THEN 0 \
+             WHEN wakeups.holder IS NULL THEN wakeups.attempts ELSE wakeups.attempts + 1 END \
+             FROM due WHERE wakeups.incident = due.id RETURNING wakeups.incident, wakeups.attempts",
+    postgres: "WITH due AS (SELECT w.incident AS id, i.seq AS seq FROM wakeups w JOIN incidents i ON i.id = w.incident \
+               WHERE w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1) \
+               ORDER BY w.due_at, w.incident LIMIT 1 FOR UPDATE OF w SKIP LOCKED) \
+               UPDATE wakeups SET holder = $2, token = $3, lease_until = $4, seq_at_claim = due.seq, \
+               attempts = CASE WHEN due.seq > wakeups.seq_at_claim THEN 0 \
+               WHEN wakeups.holder IS NULL THEN wakeups.attempts ELSE wakeups.attempts + 1 END \
+               FROM due WHERE wakeups.incident = due.id RETURNING wakeups.incident, wakeups.attempts",
+};
 
 impl Store {
     /// Takes the incident that is due longest and that nobody holds (or whose holder let the lease lapse), for
@@ -48,14 +62,14 @@ impl Store {
     /// If the database cannot be read or written.
     pub async fn claim(&self, holder: &str, now: Timestamp, lease_ms: u64) -> Result<Option<Lease>> {
         // Looking first keeps an idle worker from writing; the writer looks again.
-        let found: Option<Candidate> = db!(self.db, pool => {
-            sqlx::query_as(CANDIDATE).bind(now.0).fetch_optional(pool).await?
+        let found: Option<i32> = db!(self.db, pool => {
+            sqlx::query_scalar(DUE).bind(now.0).fetch_optional(pool).await?
         });
         if found.is_none() {
             return Ok(None);
         }
         let holder = holder.to_owned();
-        self.writer.write(move |conn| Box::pin(take(conn, holder, now, lease_ms))).await
+        self.aside(move |conn| Box::pin(take(conn, holder, now, lease_ms))).await
     }
 
     /// Keeps a held incident for `lease_ms` more from now; answers the renewed lease.
@@ -66,17 +80,15 @@ impl Store {
         let until = later(now, lease_ms);
         let renewed = Lease { until, ..lease.clone() };
         let sql = "UPDATE wakeups SET lease_until = $1 WHERE incident = $2 AND token = $3";
-        self.writer
-            .write(move |conn| {
-                Box::pin(async move {
-                    let query = sqlx::query(sql).bind(until.0).bind(renewed.incident.as_str()).bind(&renewed.token);
-                    match query.execute(conn).await?.rows_affected() {
-                        0 => Err(StoreError::LeaseLost),
-                        _ => Ok(renewed),
-                    }
-                })
+        self.aside(move |conn| {
+            Box::pin(async move {
+                match run!(conn, sql, until.0, renewed.incident.as_str(), &renewed.token) {
+                    0 => Err(StoreError::LeaseLost),
+                    _ => Ok(renewed),
+                }
             })
-            .await
+        })
+        .await
     }
 
     /// Gives a held incident back; it stays due as its journal says. Giving back what was lost does nothing.
@@ -85,7 +97,7 @@ impl Store {
     /// If the database cannot be written.
     pub async fn release(&self, lease: &Lease, _now: Timestamp) -> Result<()> {
         let lease = lease.clone();
-        self.writer.write(move |conn| Box::pin(let_go(conn, lease))).await
+        self.aside(move |conn| Box::pin(let_go(conn, lease))).await
     }
 
     /// When the next incident can be claimed; none if nothing is due ever. May lie in the past.
@@ -107,15 +119,14 @@ impl Store {
         let holder = holder.to_owned();
         let sql = "INSERT INTO workers (holder, seen_at) VALUES ($1, $2) \
                    ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at";
-        self.writer
-            .write(move |conn| {
-                Box::pin(async move {
-                    sqlx::query(sql).bind(holder).bind(now.0).execute(&mut *conn).await?;
-                    sqlx::query("DELETE FROM workers WHERE seen_at < $1").bind(now.0 - FORGOTTEN).execute(conn).await?;
-                    Ok(())
-                })
+        self.aside(move |conn| {
+            Box::pin(async move {
+                run!(conn, sql, holder, now.0);
+                run!(conn, "DELETE FROM workers WHERE seen_at < $1", now.0 - FORGOTTEN);
+                Ok(())
             })
-            .await
+        })
+        .await
     }
 
     /// Workers that said so since `since`, newest first.
@@ -135,34 +146,22 @@ fn later(now: Timestamp, millis: u64) -> Timestamp {
 }
 
 async fn take(conn: &mut Conn, holder: String, now: Timestamp, lease_ms: u64) -> Result<Option<Lease>> {
-    let found: Option<Candidate> = sqlx::query_as(CANDIDATE).bind(now.0).fetch_optional(&mut *conn).await?;
-    let Some((incident, vanished, attempts, seq_at_claim, seq)) = found else { return Ok(None) };
-    let attempts = match vanished {
-        _ if seq > seq_at_claim => 0,
-        Some(_) => attempts + 1,
-        None => attempts,
-    };
     let (until, token) = (later(now, lease_ms), uuid::Uuid::now_v7().to_string());
-    let sql = "UPDATE wakeups SET holder = $1, token = $2, lease_until = $3, attempts = $4, seq_at_claim = $5 \
-               WHERE incident = $6";
-    sqlx::query(sql)
-        .bind(&holder)
-        .bind(&token)
-        .bind(until.0)
-        .bind(attempts)
-        .bind(seq)
-        .bind(&incident)
-        .execute(conn)
-        .await?;
-    let attempts = u32::try_from(from_db(attempts)).unwrap_or(u32::MAX);
-    Ok(Some(Lease { incident: IncidentId(incident), holder, attempts, until, token }))
+    let sql = conn.text(&TAKE);
+    let taken: Option<(String, i64)> = on!(conn, c => {
+        sqlx::query_as(sql).bind(now.0).bind(&holder).bind(&token).bind(until.0).fetch_optional(c).await?
+    });
+    Ok(taken.map(|(incident, attempts)| {
+        let attempts = u32::try_from(from_db(attempts)).unwrap_or(u32::MAX);
+        Lease { incident: IncidentId(incident), holder, attempts, until, token }
+    }))
 }
 
 async fn let_go(conn: &mut Conn, lease: Lease) -> Result<()> {
     let sql = "UPDATE wakeups SET holder = NULL, token = NULL, lease_until = NULL WHERE incident = $1 AND token = $2";
-    sqlx::query(sql).bind(lease.incident.as_str()).bind(&lease.token).execute(&mut *conn).await?;
+    run!(conn, sql, lease.incident.as_str(), &lease.token);
     let sql = "DELETE FROM wakeups WHERE incident = $1 AND due_at IS NULL AND holder IS NULL";
-    sqlx::query(sql).bind(lease.incident.as_str()).execute(conn).await?;
+    run!(conn, sql, lease.incident.as_str());
     Ok(())
 }
 
@@ -171,12 +170,11 @@ pub(super) async fn set(conn: &mut Conn, incident: &IncidentId, due: Option<Time
     if let Some(due) = due {
         let sql = "INSERT INTO wakeups (incident, due_at) VALUES ($1, $2) \
                    ON CONFLICT (incident) DO UPDATE SET due_at = excluded.due_at";
-        sqlx::query(sql).bind(incident.as_str()).bind(due.0).execute(conn).await?;
+        run!(conn, sql, incident.as_str(), due.0);
         return Ok(());
     }
-    let sql = "UPDATE wakeups SET due_at = NULL WHERE incident = $1";
-    sqlx::query(sql).bind(incident.as_str()).execute(&mut *conn).await?;
+    run!(conn, "UPDATE wakeups SET due_at = NULL WHERE incident = $1", incident.as_str());
     let sql = "DELETE FROM wakeups WHERE incident = $1 AND (holder IS NULL OR lease_until <= $2)";
-    sqlx::query(sql).bind(incident.as_str()).bind(now.0).execute(conn).await?;
+    run!(conn, sql, incident.as_str(), now.0);
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! the database has to know.
 
 use super::Store;
-use super::db::db;
+use super::db::{db, on, run};
 use super::error::{Result, StoreError};
 use sentinell_core::time::Timestamp;
 use serde::de::DeserializeOwned;
@@ -102,7 +102,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    sqlx::query(sql).bind(id).bind(created).bind(updated).bind(body).execute(conn).await?;
+                    run!(conn, sql, id, created, updated, body);
                     Ok(())
                 })
             })
@@ -140,8 +140,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let insert = sqlx::query(sql).bind(id).bind(repo_id).bind(created).bind(updated).bind(body);
-                    insert.execute(conn).await?;
+                    run!(conn, sql, id, repo_id, created, updated, body);
                     Ok(())
                 })
             })
@@ -189,21 +188,16 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let found = sqlx::query_scalar(known).bind(&channel.team_id).bind(&channel.channel_id);
-                    let found: Option<String> = found.fetch_optional(&mut *conn).await?;
+                    let found: Option<String> = on!(conn, c => {
+                        sqlx::query_scalar(known).bind(&channel.team_id).bind(&channel.channel_id).fetch_optional(c).await?
+                    });
                     if let Some(old) = read::<SlackChannel>(found)? {
                         (channel.id, channel.created_at) = (old.id, old.created_at);
                     }
-                    sqlx::query(sql)
-                        .bind(&channel.id)
-                        .bind(&channel.team_id)
-                        .bind(&channel.channel_id)
-                        .bind(&channel.repo_id)
-                        .bind(channel.created_at.0)
-                        .bind(channel.updated_at.0)
-                        .bind(serde_json::to_string(&channel)?)
-                        .execute(conn)
-                        .await?;
+                    let (created, updated) = (channel.created_at.0, channel.updated_at.0);
+                    let (body, SlackChannel { id, team_id, channel_id, repo_id, .. }) =
+                        (serde_json::to_string(&channel)?, &channel);
+                    run!(conn, sql, id, team_id, channel_id, repo_id, created, updated, body);
                     Ok(channel)
                 })
             })
@@ -262,7 +256,7 @@ impl Store {
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    match sqlx::query(sql).bind(&id).execute(conn).await?.rows_affected() {
+                    match run!(conn, sql, &id) {
                         0 => Err(StoreError::NotFound(format!("nothing has the id {id}"))),
                         _ => Ok(()),
                     }

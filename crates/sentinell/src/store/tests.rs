@@ -1,5 +1,6 @@
 //! The store's promises, each on a real file.
 
+use super::db::{on, run};
 use super::*;
 use sentinell_core::alert::fingerprint;
 use sentinell_core::approval::{Principal, Role};
@@ -31,10 +32,14 @@ impl House {
 
     /// Does behind the store's back what no code of it does.
     async fn tamper(&self, sql: &'static str) {
-        let target = Target::parse(&url(&self.folder)).unwrap();
+        let target = Target::parse(&url(&self.folder), &Options::default()).unwrap();
         let mut conn = target.writer().await.unwrap();
-        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        execute(&mut conn, sql).await.unwrap();
     }
+}
+
+async fn execute(conn: &mut Conn, sql: &'static str) -> Result<u64> {
+    Ok(run!(conn, sql))
 }
 
 fn url(folder: &tempfile::TempDir) -> String {
@@ -84,9 +89,9 @@ async fn opened(store: &Store, rule: &str, at: i64) -> Investigation {
 }
 
 /// From now on this connection finds no room for another page.
-async fn fill_up(conn: &mut db::Conn) -> Result<()> {
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *conn).await?;
-    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).execute(conn).await?;
+async fn fill_up(conn: &mut Conn) -> Result<()> {
+    let pages: i64 = on!(conn, c => sqlx::query_scalar("PRAGMA page_count").fetch_one(c).await?);
+    run!(conn, sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")));
     Ok(())
 }
 
@@ -398,8 +403,8 @@ async fn a_write_that_panics_harms_nobody_else() {
     house.store.append(&case, vec![note("fine")], Timestamp(2000), None).await.unwrap();
 }
 
-async fn write_then_fail(conn: &mut db::Conn) -> Result<()> {
-    sqlx::query("INSERT INTO workers (holder, seen_at) VALUES ('ghost', 1)").execute(conn).await?;
+async fn write_then_fail(conn: &mut Conn) -> Result<()> {
+    run!(conn, "INSERT INTO workers (holder, seen_at) VALUES ('ghost', 1)");
     Err(StoreError::Conflict("on purpose".into()))
 }
 

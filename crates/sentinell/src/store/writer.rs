@@ -1,7 +1,7 @@
 //! The one writer of this process: it takes whatever is queued, runs it in one transaction, commits once, and only then
 //! answers everybody.
 
-use super::db::{Conn, Target};
+use super::db::{Conn, Target, on, run};
 use super::error::{Result, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -76,7 +76,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let (job, answer) = job(work);
+        let (job, answer) = job(work, true);
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
@@ -90,7 +90,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let (job, answer) = job(|conn| Box::pin(savepoint(conn, work)));
+        let (job, answer) = job(|conn| Box::pin(savepoint(conn, work)), false);
         self.jobs.send_timeout(job, QUEUE_PATIENCE).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,
             mpsc::error::SendTimeoutError::Closed(_) => closed(),
@@ -113,7 +113,8 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed, or the group was given up".into())
 }
 
-fn job<T, F>(work: F) -> (Job, oneshot::Receiver<Result<T>>)
+/// `bare`: without a savepoint, so that on a database where a failed statement spoils the transaction, any failure does.
+fn job<T, F>(work: F, bare: bool) -> (Job, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
@@ -121,6 +122,7 @@ where
     let (sender, answer) = oneshot::channel();
     let job: Job = Box::new(move |conn| {
         Box::pin(async move {
+            let fragile = bare && conn.as_ref().is_ok_and(|conn| conn.spoils());
             let result = match conn {
                 Ok(conn) => AssertUnwindSafe(work(conn))
                     .catch_unwind()
@@ -131,6 +133,7 @@ where
             let ran = match &result {
                 Ok(_) => Ran::Kept,
                 Err(error) if error.spoils_group() => Ran::Broken(error.clone()),
+                Err(error) if fragile => Ran::Broken(error.clone().spoiled()),
                 Err(_) => Ran::Undone,
             };
             let answer: Answer = Box::new(move |failed: Option<StoreError>| {
@@ -148,12 +151,12 @@ pub(super) async fn savepoint<T, F>(conn: &mut Conn, work: F) -> Result<T>
 where
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>>,
 {
-    sqlx::query("SAVEPOINT command").execute(&mut *conn).await?;
+    run!(conn, "SAVEPOINT command");
     let result = work(conn).await;
     if result.is_err() {
-        sqlx::query("ROLLBACK TO command").execute(&mut *conn).await?;
+        run!(conn, "ROLLBACK TO command");
     }
-    sqlx::query("RELEASE command").execute(&mut *conn).await?;
+    run!(conn, "RELEASE command");
     result
 }
 
@@ -180,7 +183,7 @@ impl Task {
             }
         }
         if let Some(conn) = self.conn.take() {
-            let _ = sqlx::Connection::close(conn).await;
+            conn.close().await;
         }
     }
 
@@ -223,9 +226,9 @@ impl Task {
             return Err(error);
         }
         let Some(conn) = self.conn.as_mut() else { return Err(closed()) };
-        let position: i64 =
-            sqlx::query_scalar("SELECT COALESCE(MAX(position), 0) FROM entries").fetch_one(&mut *conn).await?;
-        sqlx::query("COMMIT").execute(conn).await?;
+        let sql = "SELECT COALESCE(MAX(position), 0) FROM entries";
+        let position: i64 = on!(conn, c => sqlx::query_scalar(sql).fetch_one(c).await?);
+        conn.commit().await?;
         Ok(position.unsigned_abs())
     }
 
@@ -237,8 +240,8 @@ impl Task {
                 self.conn = Some(self.target.writer().await?);
             }
             let Some(conn) = self.conn.as_mut() else { return Err(closed()) };
-            match sqlx::query("BEGIN IMMEDIATE").execute(conn).await.map_err(StoreError::from) {
-                Ok(_) => return Ok(()),
+            match conn.begin().await {
+                Ok(()) => return Ok(()),
                 Err(StoreError::Busy) if Instant::now() < patience => {
                     tokio::time::sleep(Duration::from_millis(5)).await
                 }
