@@ -206,7 +206,7 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("the database does not answer or does not take writes now; try again", 5)
             }
             StoreError::Conflict(_) => Self::conflict(format!("{error}; read it again and repeat")),
-            StoreError::BadCursor => Self::bad_request(error.to_string()),
+            StoreError::BadCursor | StoreError::Unstorable => Self::bad_request(error.to_string()),
             StoreError::NotFound(what) => {
                 Self::new(axum::http::StatusCode::NOT_FOUND, format!("there is no such thing: {what}"))
             }

@@ -5,11 +5,13 @@
 //! once; a finished [`Config`] has no options left where something must be there. Nobody else reads the environment.
 
 mod check;
+mod database;
 pub mod operator;
 mod raw;
 mod secret;
 mod sections;
 
+pub use database::Database;
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{
@@ -26,8 +28,8 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// `sqlite://path` of the database.
-    pub database: String,
+    /// `sqlite://path` or `postgres://user@host/database`.
+    pub database: Database,
     /// Which log lines are written, as `tracing` filters are spelled (`info`, `sentinell=debug`).
     pub log: String,
     /// Who may do what, and how senders prove who they are.

@@ -95,6 +95,7 @@ impl Store {
         let conn = target.writer().await?;
         let db = target.readers(options.readers).await?;
         let (committed, newest) = watch::channel(0);
+        target.listen(committed.clone());
         let (writer, task) = Writer::start(target, conn, options.queue, options.group, committed.clone());
         let store = Self { db, writer, newest, task: Arc::new(Mutex::new(Some(task))) };
         let position = store.last_position().await?;
@@ -102,8 +103,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Learns the newest committed position of this process. What other processes append is found by polling
-    /// [`Store::last_position`].
+    /// Learns the newest committed position of this process, and as a hint, where the database can give one, of others.
+    /// What other processes append is found by polling [`Store::last_position`].
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.clone()
     }
@@ -127,7 +128,7 @@ impl Store {
     /// What stands in the way.
     pub async fn check(&self, now: Timestamp) -> Result<()> {
         self.last_position().await?;
-        self.heartbeat("readiness", now).await
+        self.writer.write(move |conn| Box::pin(queue::beat(conn, "readiness".into(), now))).await
     }
 
     /// Writes waiting for the next commit, and how many may.

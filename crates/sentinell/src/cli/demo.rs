@@ -114,7 +114,7 @@ async fn play(args: &Args, folder: &std::path::Path, around: &Surroundings, pain
     std::fs::write(&file, format!("[git]\ncache = {:?}\n", folder.join("repos")))?;
     let config = Config::load(&nowhere, Habit::OneShot, Some(&file), flags)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = Store::open(&config.database, store::Options::default()).await?;
+    let store = Store::open(config.database.url(), store::Options::default()).await?;
     let policy = Policy { autonomy: Autonomy::Approve, ..Policy::default() };
     store.set_policy(policy, &Actor("demo".into()), "the town lets a person decide", clock.now()).await?;
     let scene = scene(args, clock.as_ref())?;

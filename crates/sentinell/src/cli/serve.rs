@@ -116,7 +116,7 @@ fn load(common: Common, listen: Option<String>, around: &Surroundings) -> anyhow
 }
 
 async fn open(config: &Config) -> anyhow::Result<(Store, Arc<dyn Clock>)> {
-    let store = Store::open(&config.database, store::Options::default()).await;
+    let store = Store::open(config.database.url(), store::Options::default()).await;
     let store = store.with_context(|| format!("cannot open the database {}", config.database))?;
     Ok((store, Arc::new(SystemClock)))
 }

@@ -2,7 +2,7 @@
 
 use super::raw::{Raw, RawIdentity, RawKubernetes, RawPrometheus, RawRepo};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
-use super::{Config, Problems, Surroundings};
+use super::{Config, Database, Problems, Surroundings};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -97,16 +97,15 @@ impl Checker {
         })
     }
 
-    fn database(&mut self, url: &str) -> String {
+    fn database(&mut self, url: &str) -> Database {
         match url.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => {}
-            Some(("postgres" | "postgresql", _)) => {
-                self.problem("database: this version keeps its journal in SQLite only; write sqlite://sentinell.db");
-            }
+            Some(("sqlite" | "postgres" | "postgresql", place)) if !place.is_empty() => {}
             // The text is not repeated: a mistyped URL may carry a password.
-            _ => self.problem("database: expected a URL such as sqlite://sentinell.db (or sqlite:///absolute/path.db)"),
+            _ => self.problem(
+                "database: expected a URL such as sqlite://sentinell.db, sqlite:///absolute/path.db or postgres://user:password@host/database",
+            ),
         }
-        url.to_owned()
+        Database::new(url)
     }
 
     fn auth(&mut self, raw: &Raw, listen: SocketAddr) -> Auth {

@@ -19,7 +19,7 @@ fn problems(toml: &str, env: &[(&str, &str)]) -> String {
 fn nothing_configured_is_a_safe_server() {
     let config = load("", &[], Habit::Server).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
-    assert_eq!(config.database, "sqlite://sentinell.db");
+    assert_eq!(config.database.url(), "sqlite://sentinell.db");
     assert_eq!(config.policy, Policy::default());
     assert_eq!(config.worker.lease_seconds, 15);
     assert!(config.kubernetes.is_none() && !config.auth.required);
@@ -106,7 +106,7 @@ fn the_environment_wins_over_dot_env_which_wins_over_the_file_and_flags_win_over
     let flags = Overrides { listen: Some("127.0.0.1:4".into()), database: None };
     assert_eq!(listen(&around(&[("SENTINELL_LISTEN", "127.0.0.1:3")]), flags), 4);
     let config = Config::load(&around(&[]), Habit::Server, None, Overrides::default()).unwrap();
-    assert_eq!(config.database, "sqlite://env.db");
+    assert_eq!(config.database.url(), "sqlite://env.db");
     assert!(std::env::var_os("SENTINELL_LISTEN").is_none(), ".env must not leak into the process");
 }
 

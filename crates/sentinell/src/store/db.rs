@@ -16,6 +16,7 @@
 //! - On a server a failed statement spoils its transaction: a job without a savepoint cannot carry on after one.
 //! - A new table comes as the same numbered migration in `migrations/sqlite` and `migrations/postgres`.
 
+mod months;
 mod postgres;
 mod sqlite;
 
@@ -28,6 +29,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, SqliteConnection, SqlitePool};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub use sqlite::OnConnect;
 
@@ -143,13 +145,28 @@ impl Conn {
     /// Begins a transaction and takes the right to append, of which there is one over all processes.
     /// [`StoreError::Busy`] if another process has it.
     pub(super) async fn begin(&mut self) -> Result<()> {
+        match self.try_begin().await {
+            // Waiting for the lock failed inside the new transaction; the next try needs a fresh one.
+            Err(error) if self.spoils() => {
+                run!(self, "ROLLBACK");
+                Err(error)
+            }
+            done => done,
+        }
+    }
+
+    async fn try_begin(&mut self) -> Result<()> {
         let text = self.text(&Sql { sqlite: "BEGIN IMMEDIATE", postgres: postgres::BEGIN });
         on!(self, c => sqlx::raw_sql(text).execute(c).await?.rows_affected());
         Ok(())
     }
 
-    /// Commits. An error leaves open whether it did.
-    pub(super) async fn commit(&mut self) -> Result<()> {
+    /// Commits; what the journals grew to is announced to other processes where that is possible. An error leaves open
+    /// whether it did.
+    pub(super) async fn commit(&mut self, grown_to: Option<i64>) -> Result<()> {
+        if let (Self::Postgres(_), Some(position)) = (&*self, grown_to) {
+            run!(self, postgres::TELL, position.to_string());
+        }
         run!(self, "COMMIT");
         Ok(())
     }
@@ -218,6 +235,14 @@ impl Target {
         match self {
             Self::Sqlite(file) => Ok(Conn::Sqlite(file.connect().await?)),
             Self::Postgres(server) => Ok(Conn::Postgres(PgConn::Own(server.connect().await?))),
+        }
+    }
+
+    /// Hears what other processes commit, where they can say so; `newest` learns the position. Ends when nobody listens
+    /// any more.
+    pub(super) fn listen(&self, newest: watch::Sender<u64>) {
+        if let Self::Postgres(server) = self {
+            tokio::spawn(Server::clone(server).listen(newest));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with the store. A variant exists where somebody branches.
 
 use sentinell_core::investigation::Illegal;
+use sqlx::postgres::PgDatabaseError;
 
 /// Why the store did not do it. Cloneable: one failed commit answers a whole group.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum StoreError {
     /// It names something that does not exist.
     #[error("no such thing: {0}")]
     NotFound(String),
+    /// It holds text that the database cannot keep or compare: a NUL character.
+    #[error("the text holds a NUL character, which cannot be stored")]
+    Unstorable,
     /// Something stored cannot be read back, or the database refuses a statement: a defect, not a passing trouble (500).
     #[error("a defect in the store or its data: {0}")]
     Defect(String),
@@ -60,13 +64,38 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database) if database.is_foreign_key_violation() => {
                 Self::NotFound("it refers to something that is not stored".into())
             }
-            // The low byte of an SQLite code is its family: 5 busy, 6 locked; 1 a wrong statement, 18 too big, 19 a
-            // constraint, 20 a wrong type: these are about one command. The rest is about the disk.
-            sqlx::Error::Database(database) => match database.code().and_then(|code| code.parse::<i64>().ok()) {
-                Some(code) if matches!(code & 0xff, 5 | 6) => Self::Busy,
-                Some(code) if matches!(code & 0xff, 1 | 18 | 19 | 20) => Self::Defect(error.to_string()),
-                _ => Self::Unavailable(error.to_string()),
-            },
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                match database.try_downcast_ref::<PgDatabaseError>() {
+                    Some(_) => Self::of_server(&code, &error),
+                    None => Self::of_file(&code, &error),
+                }
+            }
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl StoreError {
+    /// The low byte of an SQLite code is its family: 5 busy, 6 locked; 1 a wrong statement, 18 too big, 19 a constraint,
+    /// 20 a wrong type: these are about one command. The rest is about the disk.
+    fn of_file(code: &str, error: &sqlx::Error) -> Self {
+        match code.parse::<i64>() {
+            Ok(code) if matches!(code & 0xff, 5 | 6) => Self::Busy,
+            Ok(code) if matches!(code & 0xff, 1 | 18 | 19 | 20) => Self::Defect(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+
+    /// The first two characters of an SQLSTATE are its class: 22 and 23 are about the data of one command, 42 and 54
+    /// about its text. The rest is about the server: no room, going down, out of reach, a time limit.
+    fn of_server(code: &str, error: &sqlx::Error) -> Self {
+        match (code, code.get(..2)) {
+            // No lock in time, a conflict of transactions, a deadlock.
+            ("55P03" | "40001" | "40P01", _) => Self::Busy,
+            // Text with a NUL character.
+            ("22021" | "22P05", _) => Self::Unstorable,
+            (_, Some("22" | "23" | "42" | "54" | "0A")) => Self::Defect(error.to_string()),
             _ => Self::Unavailable(error.to_string()),
         }
     }

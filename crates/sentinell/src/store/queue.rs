@@ -117,16 +117,7 @@ impl Store {
     /// If the database cannot be written.
     pub async fn heartbeat(&self, holder: &str, now: Timestamp) -> Result<()> {
         let holder = holder.to_owned();
-        let sql = "INSERT INTO workers (holder, seen_at) VALUES ($1, $2) \
-                   ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at";
-        self.aside(move |conn| {
-            Box::pin(async move {
-                run!(conn, sql, holder, now.0);
-                run!(conn, "DELETE FROM workers WHERE seen_at < $1", now.0 - FORGOTTEN);
-                Ok(())
-            })
-        })
-        .await
+        self.aside(move |conn| Box::pin(beat(conn, holder, now))).await
     }
 
     /// Workers that said so since `since`, newest first.
@@ -143,6 +134,15 @@ impl Store {
 
 fn later(now: Timestamp, millis: u64) -> Timestamp {
     now.plus_millis(to_db(millis))
+}
+
+/// Notes that somebody is there.
+pub(super) async fn beat(conn: &mut Conn, holder: String, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO workers (holder, seen_at) VALUES ($1, $2) \
+               ON CONFLICT (holder) DO UPDATE SET seen_at = excluded.seen_at";
+    run!(conn, sql, holder, now.0);
+    run!(conn, "DELETE FROM workers WHERE seen_at < $1", now.0 - FORGOTTEN);
+    Ok(())
 }
 
 async fn take(conn: &mut Conn, holder: String, now: Timestamp, lease_ms: u64) -> Result<Option<Lease>> {

@@ -228,7 +228,8 @@ impl Task {
         let Some(conn) = self.conn.as_mut() else { return Err(closed()) };
         let sql = "SELECT COALESCE(MAX(position), 0) FROM entries";
         let position: i64 = on!(conn, c => sqlx::query_scalar(sql).fetch_one(c).await?);
-        conn.commit().await?;
+        let grown_to = (position.unsigned_abs() > *self.committed.borrow()).then_some(position);
+        conn.commit(grown_to).await?;
         Ok(position.unsigned_abs())
     }
 
