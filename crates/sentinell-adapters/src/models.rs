@@ -51,7 +51,7 @@ pub enum Answers {
 }
 
 /// What an adapter must know about its model.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ModelSettings {
     /// The model's name, as the server knows it.
     pub name: String,
@@ -72,6 +72,13 @@ pub struct ModelSettings {
     pub effort: Option<String>,
     /// How the answer is held to its form; only for [`OpenAi`].
     pub answers: Answers,
+}
+
+impl fmt::Debug for ModelSettings {
+    /// Without the address: a mistaken one may carry a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelSettings").field("name", &self.name).field("window", &self.window).finish_non_exhaustive()
+    }
 }
 
 impl ModelSettings {

@@ -8,6 +8,7 @@ mod main {
     mod files;
     mod git;
     mod http;
+    mod models;
     mod process;
     mod prometheus;
 }

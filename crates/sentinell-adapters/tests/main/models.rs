@@ -1,0 +1,8 @@
+//! Language models over a real socket: a scripted server for every fault of a transport, on both wires.
+
+mod corpus;
+mod faults;
+mod real;
+mod requests;
+mod script;
+mod wires;
