@@ -3,11 +3,12 @@
 mod stream;
 
 use crate::text::one_line;
-use reqwest::{Client, RequestBuilder, redirect};
+use reqwest::{Client, RequestBuilder, Response, redirect};
 use sentinell_core::ports::ToolError;
 use serde_json::Value;
 use std::time::Duration;
 
+pub use reqwest::header::HeaderMap;
 pub use reqwest::{Method, StatusCode, Url};
 pub use stream::{Incoming, Lost, StreamLimits, Streams};
 
@@ -113,6 +114,22 @@ impl Http {
         self.answer(request, who).await
     }
 
+    /// Posts bytes with exactly these headers besides our name; answers with the status, whatever it is, the answer's
+    /// headers and its bounded body.
+    ///
+    /// # Errors
+    /// As [`Http::exchange`].
+    pub async fn post_bytes(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ToolError> {
+        let mut answer = self.client.post(url).headers(headers).body(body).send().await.map_err(away)?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok((answer.status(), headers, self.body(answer).await?))
+    }
+
     async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
         let (status, body) = self.answer(request, who).await?;
         if !status.is_success() {
@@ -127,10 +144,11 @@ impl Http {
             Credentials::Bearer(token) => request.bearer_auth(token),
             Credentials::Basic(name, password) => request.basic_auth(name, Some(password)),
         };
-        // An error's own text could carry credentials from the URL.
-        let away = |error: reqwest::Error| ToolError::Retry(one_line(&error.without_url().to_string(), 300));
-        let mut answer = request.send().await.map_err(away)?;
-        let status = answer.status();
+        let answer = request.send().await.map_err(away)?;
+        Ok((answer.status(), self.body(answer).await?))
+    }
+
+    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, ToolError> {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(away)? {
             if body.len() + chunk.len() > self.limits.body {
@@ -138,8 +156,13 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((status, body))
+        Ok(body)
     }
+}
+
+/// An error's own text could carry credentials from the URL.
+fn away(error: reqwest::Error) -> ToolError {
+    ToolError::Retry(one_line(&error.without_url().to_string(), 300))
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> ToolError {

@@ -10,6 +10,7 @@ pub mod operator;
 mod raw;
 mod secret;
 mod sections;
+mod telemetry;
 
 pub use database::Database;
 pub use raw::Overrides;
@@ -17,6 +18,7 @@ pub use secret::Secret;
 pub use sections::{
     Auth, Command, CommandParam, Git, Kubernetes, KubernetesIdentity, LogFile, Programs, Prometheus, RepoRules, Worker,
 };
+pub use telemetry::{Sampler, Telemetry};
 
 use sentinell_core::policy::Policy;
 use std::collections::BTreeMap;
@@ -56,6 +58,8 @@ pub struct Config {
     pub programs: Programs,
     /// A folder of the operator's own runbooks, besides the built-in ones.
     pub runbooks: Option<PathBuf>,
+    /// Where traces and metrics are sent.
+    pub telemetry: Telemetry,
 }
 
 /// What surrounds the process: read once, here, and handed on as a value.

@@ -1,28 +1,32 @@
-//! `/metrics` in the OpenMetrics text format: counters of this process, and what the store knows of all of them.
+//! Numbers about ourselves: counters of this process, kept for `/metrics` and, where somebody asked for it, delivered
+//! over OTLP under the names of OpenTelemetry's conventions; and what the store knows of all processes.
 
-use crate::api::AppState;
-use crate::api::problem::ApiError;
-use crate::auth::Reading;
-use crate::store::{Counters, Receipt};
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+mod otlp;
+mod page;
+mod stored;
+mod text;
+
+pub use page::{__path_metrics, metrics};
+
+use crate::store::{Receipt, StoreError};
+use otlp::Meters;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use sentinell_core::time::Timestamp;
+use sentinell_core::investigation::Input;
 use sentinell_core::triage::Triage;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How many of the newest incidents the time to the first hypothesis is taken from.
-const NEWEST: u32 = 1000;
-
-type Seconds = Gauge<f64, AtomicU64>;
+/// Seconds; from an idle server's answer to a request that is given up.
+const ANSWER: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// What retention drops.
+const RETAINED: [&str; 4] = ["signals", "observations", "incidents", "entries"];
+/// Seconds; from a look at a recording to a model that thinks.
+const STEP: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Route {
@@ -32,18 +36,45 @@ struct Route {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Named {
+struct RouteClass {
+    method: String,
+    route: String,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Decided {
     decision: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Phase {
-    phase: String,
+struct Refused {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Quantile {
-    quantile: &'static str,
+struct Stepped {
+    step: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failed {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Dropped {
+    what: &'static str,
+}
+
+/// Makes histograms with these buckets.
+#[derive(Clone, Debug)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
 }
 
 /// Counters of this process.
@@ -51,34 +82,103 @@ struct Quantile {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Route, Counter>,
-    duration: Histogram,
-    signals: Family<Named, Counter>,
+    answers: Family<RouteClass, Histogram, Buckets>,
+    signals: Family<Decided, Counter>,
+    refused: Family<Refused, Counter>,
+    intake: Histogram,
     streams: Gauge,
+    claims: Counter,
+    leases_lost: Counter,
+    steps: Family<Stepped, Histogram, Buckets>,
+    turns_failed: Family<Failed, Counter>,
+    dropped: Family<Dropped, Counter>,
+    meters: Meters,
+    unready: AtomicBool,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("sentinell");
-        let (requests, signals, streams) = (Family::default(), Family::default(), Gauge::default());
-        let duration = Histogram::new(exponential_buckets(0.001, 2.0, 14));
-        registry.register("http_requests", "Requests answered", Family::clone(&requests));
-        registry.register_with_unit("http_request_duration", "Time to the answer", Unit::Seconds, duration.clone());
-        registry.register("signals_taken", "Signals taken in by this process, by triage", Family::clone(&signals));
-        registry.register("streams_open", "Clients that follow the stream", Gauge::clone(&streams));
-        Self { registry, requests, duration, signals, streams }
+        let mut metrics = Self {
+            registry: Registry::with_prefix("sentinell"),
+            requests: Family::default(),
+            answers: Family::new_with_constructor(Buckets(&ANSWER)),
+            signals: Family::default(),
+            refused: Family::default(),
+            intake: Histogram::new(ANSWER),
+            streams: Gauge::default(),
+            claims: Counter::default(),
+            leases_lost: Counter::default(),
+            steps: Family::new_with_constructor(Buckets(&STEP)),
+            turns_failed: Family::default(),
+            dropped: Family::default(),
+            meters: Meters::new(),
+            unready: AtomicBool::new(false),
+        };
+        metrics.register();
+        metrics
     }
 }
 
 impl Metrics {
-    /// Counts one answered request; `route` is the pattern, never the path.
-    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let labels = Route { method: method.to_owned(), route: route.to_owned(), status };
-        self.requests.get_or_create(&labels).inc();
-        self.duration.observe(took.as_secs_f64());
+    fn register(&mut self) {
+        // What has not happened yet is shown as 0, so that its first time is a change.
+        for reason in ["busy", "unavailable", "other"] {
+            self.refused.get_or_create(&Refused { reason }).inc_by(0);
+        }
+        for kind in ["retry", "hopeless"] {
+            self.turns_failed.get_or_create(&Failed { kind }).inc_by(0);
+        }
+        for what in RETAINED {
+            self.dropped.get_or_create(&Dropped { what }).inc_by(0);
+        }
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Requests answered", self.requests.clone());
+        let help = "Time to the answer, by route and class of status";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.answers.clone());
+        registry.register("signals_taken", "Signals taken in by this process, by triage", self.signals.clone());
+        registry.register("signals_refused", "Signals that this process could not store", self.refused.clone());
+        let help = "From a signal that has been read to its commit";
+        registry.register_with_unit("intake_duration", help, Unit::Seconds, self.intake.clone());
+        registry.register("streams_open", "Clients that follow the stream", self.streams.clone());
+        registry.register("claims", "Incidents claimed by this process's worker", self.claims.clone());
+        let help = "Claims that another worker took over before this one had let go";
+        registry.register("leases_lost", help, self.leases_lost.clone());
+        registry.register_with_unit("step_duration", "Time of one step of the loop", Unit::Seconds, self.steps.clone());
+        registry.register("turns_failed", "Turns that no reasoner answered, by kind", self.turns_failed.clone());
+        let help = "Rows that retention dropped in this process, by what they were";
+        registry.register("retention_dropped", help, self.dropped.clone());
     }
 
-    /// Counts one signal that is on disk.
-    pub fn signal(&self, receipt: &Receipt) {
+    /// Counts one answered request; `route` is the pattern, never the path.
+    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let (method, route) = (method.to_owned(), route.to_owned());
+        let class = match status / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        self.meters.request(&method, &route, status, took);
+        let classed = RouteClass { method: method.clone(), route: route.clone(), class };
+        self.answers.get_or_create(&classed).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Route { method, route, status }).inc();
+    }
+
+    /// Counts one signal that is on disk, or could not be put there; answers where triage put it.
+    pub fn signal(&self, taken: &Result<Receipt, StoreError>, took: Duration) -> &'static str {
+        let receipt = match taken {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                let reason = match error {
+                    StoreError::Busy => "busy",
+                    StoreError::Unavailable(_) => "unavailable",
+                    _ => "other",
+                };
+                self.refused.get_or_create(&Refused { reason }).inc();
+                return "refused";
+            }
+        };
         let decision = match receipt.triage {
             _ if receipt.duplicate => "duplicate",
             Triage::Open => "open",
@@ -88,7 +188,10 @@ impl Metrics {
             Triage::Resolve { .. } => "resolve",
             Triage::Ignore => "ignore",
         };
-        self.signals.get_or_create(&Named { decision }).inc();
+        self.intake.observe(took.as_secs_f64());
+        self.signals.get_or_create(&Decided { decision }).inc();
+        self.meters.signal(decision);
+        decision
     }
 
     /// Counts one follower of the stream until the answer is dropped.
@@ -102,92 +205,45 @@ impl Metrics {
         self.streams.inc();
         Follower(self.streams.clone())
     }
-}
 
-/// Metrics in the OpenMetrics text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
-pub async fn metrics(State(app): State<AppState>, _: Reading) -> Result<impl IntoResponse, ApiError> {
-    let now = app.clock.now();
-    let counters = app.store.counters(now).await?;
-    let mut first = app.store.first_hypothesis_millis(NEWEST).await?;
-    first.sort_unstable();
-    let mut stored = Registry::with_prefix("sentinell");
-    register(&mut stored, &counters, now);
-    register_first(&mut stored, &first);
-    let (mut shared, mut own) = (String::new(), String::new());
-    encode(&mut shared, &stored).map_err(|error| ApiError::internal(&error))?;
-    encode(&mut own, &app.metrics.registry).map_err(|error| ApiError::internal(&error))?;
-    // Two registries, one exposition: only the last may say that it ends.
-    let text = format!("{}{own}", shared.trim_end_matches("# EOF\n"));
-    Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
-}
+    /// Counts one claim of an incident.
+    pub fn claimed(&self) {
+        self.claims.inc();
+    }
 
-fn register(registry: &mut Registry, counters: &Counters, now: Timestamp) {
-    let phases = Family::<Phase, Gauge>::default();
-    for (phase, count) in &counters.incidents_by_phase {
-        phases.get_or_create(&Phase { phase: phase.clone() }).set(signed(*count));
+    /// Counts one claim that was taken over by somebody else.
+    pub fn lease_lost(&self) {
+        self.leases_lost.inc();
     }
-    registry.register("incidents", "Incidents by phase", phases);
-    let gauges: [(&str, &str, u64); 3] = [
-        ("queue_depth", "Wake-ups that are due and that nobody holds", counters.queue_depth),
-        ("queue_leased", "Wake-ups that a worker holds", counters.leased),
-        ("deeds_without_outcome", "Deeds of which nobody knows yet how they ended", counters.deeds_without_outcome),
-    ];
-    for (name, help, value) in gauges {
-        let gauge = Gauge::<i64>::default();
-        gauge.set(signed(value));
-        registry.register(name, help, gauge);
-    }
-    let totals: [(&str, &str, u64); 4] = [
-        ("signals", "Signals ever taken in", counters.signals_total),
-        ("journal_entries", "Entries ever appended", counters.entries_total),
-        ("store_commits", "Transactions that this process committed", counters.commits),
-        ("store_commands", "Commands in those transactions", counters.commands),
-    ];
-    for (name, help, value) in totals {
-        let counter = Counter::<u64>::default();
-        counter.inc_by(value);
-        registry.register(name, help, counter);
-    }
-    let lag = Seconds::default();
-    lag.set(counters.oldest_due.map_or(0.0, |due| now.millis_since(due).max(0) as f64 / 1000.0));
-    registry.register_with_unit("queue_lag", "How long the oldest due wake-up has waited", Unit::Seconds, lag);
-}
 
-/// From an acknowledged signal to the first hypothesis, over the newest incidents that have one.
-fn register_first(registry: &mut Registry, sorted_millis: &[u64]) {
-    let quantiles = Family::<Quantile, Seconds>::default();
-    for (quantile, percent) in [("0.5", 50), ("0.95", 95), ("0.99", 99)] {
-        if let Some(millis) = quantile_of(sorted_millis, percent) {
-            quantiles.get_or_create(&Quantile { quantile }).set(millis as f64 / 1000.0);
+    /// Counts one step of the loop.
+    pub fn step(&self, step: &'static str, took: Duration) {
+        self.steps.get_or_create(&Stepped { step }).observe(took.as_secs_f64());
+        self.meters.step(step, took);
+    }
+
+    /// Counts what came back from a turn.
+    pub fn turned(&self, input: &Input) {
+        match input {
+            Input::Turned { turn, .. } => self.meters.turn(&turn.by, &turn.usage),
+            Input::NotTurned { after_millis: Some(_), .. } => self.turn_failed("retry"),
+            Input::NotTurned { after_millis: None, .. } => self.turn_failed("hopeless"),
+            _ => {}
         }
     }
-    let help = "From a stored signal to the first hypothesis, newest 1000 incidents";
-    registry.register_with_unit("time_to_first_hypothesis", help, Unit::Seconds, quantiles);
-    let count = Gauge::<i64>::default();
-    count.set(signed(sorted_millis.len() as u64));
-    registry.register("time_to_first_hypothesis_incidents", "How many incidents that is taken from", count);
-}
 
-fn quantile_of(sorted: &[u64], percent: usize) -> Option<u64> {
-    let rank = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
-    sorted.get(rank).copied()
-}
+    /// Counts a turn that was not answered.
+    pub fn turn_failed(&self, kind: &'static str) {
+        self.turns_failed.get_or_create(&Failed { kind }).inc();
+    }
 
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
+    /// Remembers whether the server is ready; answers whether that is news.
+    pub fn readiness_changed(&self, ready: bool) -> bool {
+        self.unready.swap(!ready, Ordering::Relaxed) == ready
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::quantile_of;
-
-    #[test]
-    fn a_quantile_is_one_of_the_values() {
-        let values: Vec<u64> = (1..=100).collect();
-        assert_eq!([50, 95, 99].map(|percent| quantile_of(&values, percent)), [Some(50), Some(95), Some(99)]);
-        assert_eq!(quantile_of(&[7], 95), Some(7));
-        assert_eq!(quantile_of(&[], 95), None);
+    /// Counts rows that retention dropped.
+    pub fn dropped(&self, what: &'static str, rows: u64) {
+        self.dropped.get_or_create(&Dropped { what }).inc_by(rows);
     }
 }

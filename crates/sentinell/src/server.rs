@@ -3,6 +3,7 @@
 use crate::api::{self, ApiConfig, AppState, OperatorToken, RepoChecks};
 use crate::auth::session::login_ticket;
 use crate::config::{Config, Secret};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use anyhow::{Context, anyhow};
 use sentinell_core::approval::{Principal, Role};
@@ -69,6 +70,11 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counters of this process, for whoever else works in it.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.app.metrics.clone()
     }
 
     /// A link that signs a browser in as the operator, once.

@@ -18,6 +18,7 @@ mod policies;
 mod queue;
 mod registry;
 mod signals;
+mod totals;
 mod writer;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
 pub use signals::TakenSignal;
+pub use totals::{Disk, Spent, Totals};
 
 use db::{Conn, Target};
 use futures::future::BoxFuture;

@@ -8,14 +8,17 @@ mod hands;
 mod reads;
 mod run;
 
+use crate::metrics::Metrics;
 use crate::store::{Lease, Store, StoreError};
+use crate::telemetry::spans;
 use hands::Hands;
 use sentinell_core::ids::IncidentId;
 use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step};
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tracing::{Instrument, Span};
 
 /// Crashes on one incident, without journal progress, after which it is left to a person.
 const CRASHES: u32 = 3;
@@ -43,6 +46,7 @@ pub struct Worker {
     reasoner: Arc<dyn Reasoner>,
     clock: Arc<dyn Clock>,
     options: Options,
+    metrics: Arc<Metrics>,
 }
 
 /// Why a claim was let go before its time.
@@ -70,7 +74,14 @@ impl Worker {
         options: Options,
     ) -> Self {
         let tools = tools.into_iter().map(|tool| (tool.name().to_owned(), tool)).collect();
-        Self { store, tools, hands: Hands::new(hands), reasoner, clock, options }
+        Self { store, tools, hands: Hands::new(hands), reasoner, clock, options, metrics: Arc::default() }
+    }
+
+    /// Counts what it does here.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Claims one due incident and drives it until it is done or must wait. Answers whether there was one.
@@ -82,9 +93,14 @@ impl Worker {
         let Some(lease) = self.store.claim(&self.options.holder, now, self.lease_millis()).await? else {
             return Ok(false);
         };
-        match self.with_renewal(&lease).await {
+        self.metrics.claimed();
+        let claim = spans::claim(&lease.incident, lease.attempts, &lease.holder);
+        match self.with_renewal(&lease).instrument(claim).await {
             Ok(()) => self.store.release(&lease, self.clock.now()).await?,
-            Err(LetGo::LeaseLost) => tracing::info!(incident = %lease.incident, "let go: another worker has it"),
+            Err(LetGo::LeaseLost) => {
+                self.metrics.lease_lost();
+                tracing::info!(incident = %lease.incident, "let go: another worker has it");
+            }
             Err(LetGo::Store(error)) => return Err(error),
             // The lease is left to lapse, so that this counts as a crash without progress.
             Err(LetGo::Stuck(why)) => tracing::error!(incident = %lease.incident, why, "an incident makes no progress"),
@@ -117,6 +133,7 @@ impl Worker {
     /// The loop.
     async fn advance(&self, lease: &Lease) -> Result<(), LetGo> {
         let mut case = self.load(&lease.incident).await?;
+        spans::about(&Span::current(), &case);
         if lease.attempts >= CRASHES && !case.phase.is_at_rest() {
             let why = format!("workers stopped {} times on it without progress", lease.attempts);
             return self.record(&mut case, lease, Input::GivenUp { why }).await;
@@ -124,11 +141,16 @@ impl Worker {
         for _ in 0..STEPS {
             let before = case.seq;
             match case.next() {
-                Step::Do(effect) => self.perform(&mut case, lease, effect).await?,
+                Step::Do(effect) => self.timed(&mut case, lease, effect).await?,
                 Step::Wait { until: Some(until), .. } if until <= self.clock.now() => {
                     self.record(&mut case, lease, Input::TimedOut).await?;
                 }
-                Step::Wait { .. } | Step::Done => return Ok(()),
+                Step::Wait { .. } | Step::Done => {
+                    if case.phase.is_at_rest() {
+                        spans::rested(&case);
+                    }
+                    return Ok(());
+                }
             }
             if case.seq == before {
                 return Err(LetGo::Stuck(format!("nothing follows from {:?}", case.next())));
@@ -137,11 +159,21 @@ impl Worker {
         Err(LetGo::Stuck(format!("{STEPS} steps without an end")))
     }
 
+    /// Takes one step, on a span of its own.
+    async fn timed(&self, case: &mut Investigation, lease: &Lease, effect: Effect) -> Result<(), LetGo> {
+        let (span, word, began) = (spans::step(&effect), step_word(&effect), Instant::now());
+        let done = self.perform(case, lease, effect).instrument(span).await;
+        self.metrics.step(word, began.elapsed());
+        done
+    }
+
     async fn perform(&self, case: &mut Investigation, lease: &Lease, effect: Effect) -> Result<(), LetGo> {
         match effect {
             Effect::Observe(queries) => self.observe(case, lease, queries).await,
             Effect::Reason { conclude } => {
                 let input = self.reason(case, conclude).await;
+                spans::turned(&Span::current(), &input);
+                self.metrics.turned(&input);
                 self.record(case, lease, input).await
             }
             // People learn of it from the journal's stream.
@@ -243,5 +275,17 @@ impl Worker {
     async fn load(&self, incident: &IncidentId) -> Result<Investigation, LetGo> {
         let case = self.store.load(incident).await?;
         case.ok_or_else(|| LetGo::Stuck(format!("a wake-up for incident {incident}, which has no journal")))
+    }
+}
+
+/// A step's name in metrics.
+fn step_word(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Observe(_) => "observe",
+        Effect::Reason { .. } => "reason",
+        Effect::Ask(_) => "ask",
+        Effect::Act(_) => "act",
+        Effect::Reconcile(_) => "reconcile",
+        Effect::Verify(_) => "verify",
     }
 }

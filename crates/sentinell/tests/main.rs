@@ -5,5 +5,6 @@ mod api;
 mod cluster;
 mod crash;
 mod golden;
+mod operations;
 mod stories;
 mod tidy;

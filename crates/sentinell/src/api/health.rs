@@ -2,6 +2,7 @@
 
 use super::AppState;
 use super::problem::ApiError;
+use crate::store::StoreError;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -40,25 +41,42 @@ pub struct Ready {
 /// Whether signals can be stored and somebody works on them; 503 says what is missing.
 #[utoipa::path(get, path = "/api/ready", tag = "operations", responses((status = 200, body = Ready)))]
 pub async fn ready(State(app): State<AppState>) -> Result<Json<Ready>, ApiError> {
-    let now = app.clock.now();
-    let not_ready = |why: String| ApiError::unavailable(why, 5);
-    if let Err(error) = app.store.check(now).await {
-        tracing::warn!(%error, "not ready");
-        return Err(not_ready("the database does not answer or does not take writes now".into()));
+    let looked = look(&app).await;
+    let why = looked.as_ref().err();
+    if app.metrics.readiness_changed(why.is_none()) {
+        match why {
+            Some(why) => tracing::warn!(why, "not ready"),
+            None => tracing::info!("ready"),
+        }
     }
-    let counters = app.store.counters(now).await?;
+    looked.map(Json).map_err(|why| ApiError::unavailable(why, 5))
+}
+
+/// Why the server cannot do its work now; none if it can.
+pub(crate) async fn why_not_ready(app: &AppState) -> Option<String> {
+    look(app).await.err()
+}
+
+async fn look(app: &AppState) -> Result<Ready, String> {
+    let now = app.clock.now();
+    let away = |error: StoreError| match error {
+        StoreError::Unavailable(_) | StoreError::Busy => {
+            "the database does not answer or does not take writes now".to_owned()
+        }
+        other => other.to_string(),
+    };
+    app.store.check(now).await.map_err(away)?;
+    let counters = app.store.counters(now).await.map_err(away)?;
     let lag = counters.oldest_due.map_or(0, |due| now.millis_since(due).max(0));
     let silence = i64::try_from(app.config.worker_silence.as_millis()).unwrap_or(i64::MAX);
-    let workers = app.store.workers(now.plus_millis(-silence)).await?.len();
+    let workers = app.store.workers(now.plus_millis(-silence)).await.map_err(away)?.len();
     if workers == 0 {
         let seconds = silence / 1000;
-        return Err(not_ready(format!(
-            "no worker has been heard of for {seconds} s; start one with `sentinell worker`"
-        )));
+        return Err(format!("no worker has been heard of for {seconds} s; start one with `sentinell worker`"));
     }
     if u128::from(lag.unsigned_abs()) > app.config.queue_lag.as_millis() {
         let (depth, seconds) = (counters.queue_depth, lag / 1000);
-        return Err(not_ready(format!("{depth} incidents wait, the oldest for {seconds} s; start more workers")));
+        return Err(format!("{depth} incidents wait, the oldest for {seconds} s; start more workers"));
     }
-    Ok(Json(Ready { ready: true, queue_depth: counters.queue_depth, queue_lag_seconds: lag / 1000, workers }))
+    Ok(Ready { ready: true, queue_depth: counters.queue_depth, queue_lag_seconds: lag / 1000, workers })
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::auth::{self, guard, session};
 use crate::feed::{socket, sse};
+use crate::telemetry::spans;
 use crate::{metrics, ui};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -18,6 +19,7 @@ use axum::routing::get;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -127,14 +129,16 @@ async fn outermost(
     let id = request_id(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = matched.map_or_else(|| "(none)".to_owned(), |matched| matched.as_str().to_owned());
-    let span = tracing::info_span!("request", id);
-    let work = tracing::Instrument::instrument(next.run(request), span);
+    let traced = spans::request(method.as_str(), &route, request.headers());
+    let span = tracing::info_span!(parent: &traced, "request", id);
+    let work = next.run(request).instrument(span).instrument(traced.clone());
     let mut answer = match tokio::time::timeout(app.config.request_timeout, AssertUnwindSafe(work)).await {
         Ok(answer) => answer,
         Err(_) => ApiError::unavailable("this took too long and was given up; try again", 5).into_response(),
     };
     let took = began.elapsed();
     let status = answer.status().as_u16();
+    spans::answered(&traced, status);
     app.metrics.request(method.as_str(), &route, status, took);
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(target: "sentinell::access", id, %method, path, status, millis, "answered");

@@ -11,6 +11,7 @@ use crate::api::problem::ApiError;
 use crate::api::views::{IncidentView, new_id};
 use crate::auth::Posting;
 use crate::intake::{Incoming, Receipt, issue, logs, slack};
+use crate::telemetry::spans;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use sentinell_core::ids::{IncidentId, SignalId};
@@ -18,6 +19,8 @@ use sentinell_core::signal::Severity;
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+use std::time::Instant;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 /// A person's report.
@@ -225,8 +228,12 @@ pub(crate) async fn accept(
         raw_sha256: raw,
         budget: app.budget().await?,
     };
-    let receipt = app.store.accept(accept).await?;
-    app.metrics.signal(&receipt);
+    let span = spans::accept(&accept.signal.source, &accept.fingerprint);
+    let began = Instant::now();
+    let taken = app.store.accept(accept).instrument(span.clone()).await;
+    let decision = app.metrics.signal(&taken, began.elapsed());
+    let receipt = taken?;
+    spans::accepted(&span, receipt.incident.as_ref().map(|incident| &incident.id), decision);
     Ok(receipt.incident.map(IncidentView::from))
 }
 

@@ -5,7 +5,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Habit, Overrides, Surroundings, operator};
 use crate::server::{Server, told_to_stop};
 use crate::store::{self, Store};
-use crate::telemetry;
+use crate::telemetry::{self, Exports};
 use crate::wire::checks::Checks;
 use crate::wire::server::{Works, settle_policy, works};
 use anyhow::{Context, anyhow};
@@ -65,6 +65,7 @@ struct Common {
 pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCode> {
     let config = load(args.common, args.listen, around)?;
     block_on(async {
+        let exports = begin(&config)?;
         let (token, minted) = operator::ensure(&config, around)?;
         if let Some(file) = minted {
             tracing::info!(file = %file.display(), "the operator's token was minted");
@@ -74,7 +75,7 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
         let checks = Arc::new(Checks::of(&config));
         let server = Server::start(&config, &token, store.clone(), clock.clone(), checks).await?;
         let worker = match config.worker.inside_serve {
-            true => Some(Running::start(works(&config, &store, &clock, holder("serve"))?)),
+            true => Some(Running::start(works(&config, &store, &clock, holder("serve"), server.metrics())?)),
             false => None,
         };
         tracing::info!(address = %server.address(), worker = worker.is_some(), "listening");
@@ -89,6 +90,7 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
             worker.stop().await;
         }
         store.close().await;
+        exports.close().await;
         Ok(())
     })?;
     Ok(ExitCode::SUCCESS)
@@ -97,12 +99,14 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
 pub(super) fn work(args: Work, around: &Surroundings) -> anyhow::Result<ExitCode> {
     let config = load(args.common, None, around)?;
     block_on(async {
+        let exports = begin(&config)?;
         let (store, clock) = open(&config).await?;
-        let worker = Running::start(works(&config, &store, &clock, holder("worker"))?);
+        let worker = Running::start(works(&config, &store, &clock, holder("worker"), Arc::default())?);
         tracing::info!("working");
         told_to_stop().await?;
         worker.stop().await;
         store.close().await;
+        exports.close().await;
         Ok(())
     })?;
     Ok(ExitCode::SUCCESS)
@@ -111,8 +115,11 @@ pub(super) fn work(args: Work, around: &Surroundings) -> anyhow::Result<ExitCode
 fn load(common: Common, listen: Option<String>, around: &Surroundings) -> anyhow::Result<Config> {
     let flags = Overrides { listen, database: common.database };
     let config = Config::load(around, Habit::Server, common.config.as_deref(), flags)?;
-    telemetry::start(&config.log).map_err(|error| anyhow!(error))?;
     Ok(config)
+}
+
+fn begin(config: &Config) -> anyhow::Result<Exports> {
+    telemetry::start(&config.log, &config.telemetry).map_err(|error| anyhow!(error))
 }
 
 async fn open(config: &Config) -> anyhow::Result<(Store, Arc<dyn Clock>)> {

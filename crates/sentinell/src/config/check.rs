@@ -51,6 +51,7 @@ impl Raw {
             commands: check.commands(self.commands),
             programs: programs(around),
             runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
+            telemetry: self.telemetry.check(&mut check.problems),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
     }

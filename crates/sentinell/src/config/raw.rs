@@ -2,6 +2,7 @@
 
 use super::Secret;
 use super::sections::{Command, LogFile};
+use super::telemetry::RawTelemetry;
 use sentinell_core::policy::{Autonomy, Budget, Rule};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub(super) struct Raw {
     pub git: RawGit,
     pub commands: Vec<Command>,
     pub runbooks: Option<PathBuf>,
+    pub telemetry: RawTelemetry,
     /// The folder that relative paths of the file are meant from.
     #[serde(skip)]
     pub base: PathBuf,
@@ -146,6 +148,7 @@ impl Raw {
                 Err(_) => problems.push("SENTINELL_AUTONOMY: expected observe, suggest, approve or automatic".into()),
             }
         }
+        self.telemetry.lay_environment(get, problems);
         if let Some(word) = get("SRE_ENABLE_AGENT_WORKER") {
             match word.to_ascii_lowercase().as_str() {
                 "1" | "true" | "yes" | "on" => self.worker.inside_serve = Some(true),

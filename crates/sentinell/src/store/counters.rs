@@ -29,6 +29,8 @@ pub struct Counters {
     pub commits: u64,
     /// Commands in them.
     pub commands: u64,
+    /// Transactions that this process had to roll back.
+    pub failures: u64,
 }
 
 /// What one day's turns cost.
@@ -76,6 +78,7 @@ impl Store {
             deeds_without_outcome: from_db(deeds),
             commits: self.writer.tally.commits.load(Ordering::Relaxed),
             commands: self.writer.tally.commands.load(Ordering::Relaxed),
+            failures: self.writer.tally.failures.load(Ordering::Relaxed),
         })
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) commits: AtomicU64,
     /// Commands in them.
     pub(super) commands: AtomicU64,
+    /// Transactions rolled back.
+    pub(super) failures: AtomicU64,
 }
 
 /// The door to the writer.
@@ -202,6 +204,7 @@ impl Task {
             }
             Err(error) => {
                 tracing::error!(%error, commands = answers.len(), "a group of writes was rolled back");
+                self.tally.failures.fetch_add(1, Ordering::Relaxed);
                 self.conn = None;
                 Some(error)
             }

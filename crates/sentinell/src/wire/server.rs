@@ -3,6 +3,7 @@
 mod renamed;
 
 use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
+use crate::metrics::Metrics;
 use crate::reasoner::Deterministic;
 use crate::runbooks;
 use crate::store::{self, Store};
@@ -36,7 +37,13 @@ pub struct Works {
 ///
 /// # Errors
 /// What the configuration names and this machine does not have.
-pub fn works(config: &Config, store: &Store, clock: &Arc<dyn Clock>, holder: String) -> anyhow::Result<Works> {
+pub fn works(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    holder: String,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<Works> {
     let git = git(config, clock);
     let mut tools = eyes(config)?;
     tools.extend(git.iter().map(|git| Arc::clone(git) as Arc<dyn Tool>));
@@ -49,6 +56,7 @@ pub fn works(config: &Config, store: &Store, clock: &Arc<dyn Clock>, holder: Str
         poll: Duration::from_millis(500),
     };
     let worker = Worker::new(store.clone(), tools, hands(config, clock)?, mind, clock.clone(), options);
+    let worker = worker.with_metrics(metrics);
     let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
     Ok(Works { worker: Arc::new(worker), repositories })
 }

@@ -3,6 +3,7 @@
 use super::{LetGo, Worker};
 use crate::digest;
 use crate::store::Lease;
+use crate::telemetry::spans;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use sentinell_core::action::Action;
@@ -10,6 +11,7 @@ use sentinell_core::evidence::{Gap, Observation, Query};
 use sentinell_core::investigation::{Input, Investigation, Phase, Reading};
 use sentinell_core::ports::ToolError;
 use sentinell_core::time::Timestamp;
+use tracing::Instrument;
 
 impl Worker {
     pub(super) async fn observe(
@@ -29,7 +31,12 @@ impl Worker {
     /// Asks one query; keeps the raw answer, condenses it.
     async fn answer(&self, case: &Investigation, query: Query) -> Result<Input, LetGo> {
         let started = self.clock.now();
-        let observation = match self.look(&query).await {
+        let span = spans::read(&query);
+        let looked = self.look(&query).instrument(span.clone()).await;
+        if let Err(error) = &looked {
+            spans::unread(&span, trouble(error));
+        }
+        let observation = match looked {
             Ok(observation) => digest::clean(observation),
             Err(ToolError::Retry(why)) => return Ok(Input::NotObserved { query: query.id, why, again: true }),
             Err(error) => return Ok(Input::NotObserved { query: query.id, why: error.to_string(), again: false }),
@@ -63,6 +70,14 @@ impl Worker {
         }
         let reading = read(case.clone(), action.clone(), observations, since(case, action)).await;
         Input::Checked { action: action.id.clone(), reading }
+    }
+}
+
+fn trouble(error: &ToolError) -> &'static str {
+    match error {
+        ToolError::Retry(_) => "retry",
+        ToolError::BadQuery(_) => "bad_query",
+        ToolError::Denied(_) => "denied",
     }
 }
 
