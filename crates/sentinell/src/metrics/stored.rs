@@ -30,8 +30,8 @@ struct Resolved {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Quantile {
-    quantile: &'static str,
+struct Percentile {
+    percentile: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -154,15 +154,15 @@ fn models(registry: &mut Registry, totals: &Totals) {
     registry.register("model_cost_today_usd", "Money spent since midnight UTC, US dollars", today);
 }
 
-/// Three quantiles and how many they are taken from.
+/// Three percentiles and how many they are taken from.
 fn times(registry: &mut Registry, name: &str, help: &str, sorted_millis: &[u64]) {
-    let quantiles = Family::<Quantile, Float>::default();
-    for (quantile, percent) in [("0.5", 50), ("0.95", 95), ("0.99", 99)] {
-        if let Some(millis) = quantile_of(sorted_millis, percent) {
-            quantiles.get_or_create(&Quantile { quantile }).set(millis as f64 / 1000.0);
-        }
+    let percentiles = Family::<Percentile, Float>::default();
+    for (percentile, percent) in [("50", 50), ("95", 95), ("99", 99)] {
+        // Of nothing there is no percentile; not a number says so.
+        let value = percentile_of(sorted_millis, percent).map_or(f64::NAN, |millis| millis as f64 / 1000.0);
+        percentiles.get_or_create(&Percentile { percentile }).set(value);
     }
-    registry.register_with_unit(name, help, Unit::Seconds, quantiles);
+    registry.register_with_unit(name, help, Unit::Seconds, percentiles);
     gauge(registry, &format!("{name}_incidents"), "How many incidents that is taken from", sorted_millis.len() as u64);
 }
 
@@ -190,7 +190,7 @@ fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, counter);
 }
 
-fn quantile_of(sorted: &[u64], percent: usize) -> Option<u64> {
+fn percentile_of(sorted: &[u64], percent: usize) -> Option<u64> {
     let rank = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
     sorted.get(rank).copied()
 }
@@ -201,13 +201,13 @@ fn signed(value: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quantile_of;
+    use super::percentile_of;
 
     #[test]
-    fn a_quantile_is_one_of_the_values() {
+    fn a_percentile_is_one_of_the_values() {
         let values: Vec<u64> = (1..=100).collect();
-        assert_eq!([50, 95, 99].map(|percent| quantile_of(&values, percent)), [Some(50), Some(95), Some(99)]);
-        assert_eq!(quantile_of(&[7], 95), Some(7));
-        assert_eq!(quantile_of(&[], 95), None);
+        assert_eq!([50, 95, 99].map(|percent| percentile_of(&values, percent)), [Some(50), Some(95), Some(99)]);
+        assert_eq!(percentile_of(&[7], 95), Some(7));
+        assert_eq!(percentile_of(&[], 95), None);
     }
 }

@@ -10,7 +10,12 @@ pub(super) fn classic(open: &str) -> String {
         match (words.next(), words.next(), words.next(), words.next()) {
             (Some("#"), Some("HELP"), Some(name), Some(text)) => help = Some((name, text)),
             (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
-                let total = if kind == "counter" { "_total" } else { "" };
+                let (total, kind) = match kind {
+                    "counter" => ("_total", kind),
+                    // The older format has no word for it.
+                    "info" => ("_info", "gauge"),
+                    _ => ("", kind),
+                };
                 counter = if kind == "counter" { name } else { "" };
                 if let Some((_, text)) = help.take().filter(|(about, _)| *about == name) {
                     lines.push(format!("# HELP {name}{total} {text}"));
