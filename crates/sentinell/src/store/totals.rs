@@ -89,8 +89,10 @@ impl Store {
 
     /// The disk that the database is on; none if it is on another machine or cannot be asked.
     pub fn disk(&self) -> Option<Disk> {
-        let Db::Sqlite(pool) = &self.db;
-        let told = rustix::fs::statvfs(pool.connect_options().get_filename()).ok()?;
+        let told = match &self.db {
+            Db::Sqlite(pool) => rustix::fs::statvfs(pool.connect_options().get_filename()).ok()?,
+            Db::Postgres(_) => return None,
+        };
         Some(Disk { free: told.f_bavail * told.f_frsize, size: told.f_blocks * told.f_frsize })
     }
 }
