@@ -24,6 +24,11 @@ mod writer;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+#[path = "../tests/database.rs"]
+mod place;
+#[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod tests;
 
 pub use access::{NewToken, Session, Token};

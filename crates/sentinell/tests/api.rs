@@ -9,6 +9,7 @@ mod registry;
 mod signals;
 mod stream;
 
+use crate::database::Place;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -71,7 +72,7 @@ pub struct House {
     pub state: AppState,
     pub clock: Arc<Hands>,
     pub stop: tokio::sync::watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    _place: Place,
 }
 
 /// An answer that has arrived.
@@ -88,9 +89,8 @@ impl House {
     }
 
     pub async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("house.db").display());
-        let store = Store::open(&url, Options::default()).await.unwrap();
+        let place = Place::new().await;
+        let store = Store::open(place.url(), Options::default()).await.unwrap();
         let mut config = ApiConfig::on("127.0.0.1:8000".parse().unwrap());
         config.operators = vec![OperatorToken::new("olga", &Secret::new(OPERATOR))];
         config.github_webhook_secret = Some(Secret::new(GITHUB));
@@ -98,7 +98,7 @@ impl House {
         let clock = Arc::new(Hands(AtomicI64::new(NOON)));
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let state = AppState::new(store, clock.clone(), config, Arc::new(Checks), stopping);
-        Self { router: router(state.clone()), state, clock, stop, _folder: folder }
+        Self { router: router(state.clone()), state, clock, stop, _place: place }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

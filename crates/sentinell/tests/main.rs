@@ -4,7 +4,10 @@
 mod api;
 mod cluster;
 mod crash;
+mod database;
 mod golden;
 mod operations;
 mod stories;
 mod tidy;
+
+use sentinell::store::{Options, Store};

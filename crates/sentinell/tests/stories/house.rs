@@ -1,6 +1,7 @@
 //! One town, one store, one clock, and as many workers as die: plays a story to its end.
 
 use super::fuse::{Fuse, Fused};
+use crate::database::Place;
 use sentinell::reasoner::Deterministic;
 use sentinell::store::{self, Accept, Filter, Store};
 use sentinell::worker::{Options, Worker};
@@ -50,7 +51,7 @@ pub struct House {
     cues: VecDeque<Cue>,
     sleeper: Option<Arc<Sleeper>>,
     workers: u32,
-    _folder: tempfile::TempDir,
+    _place: Place,
 }
 
 /// Holds the first deed between its warrant and its effect until it is woken.
@@ -76,9 +77,8 @@ impl Stall for Sleeper {
 
 impl House {
     pub async fn new(story: &Story, seed: u64, fuse: Fuse) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("town.db").display());
-        let store = Store::open(&url, store::Options::default()).await.unwrap();
+        let place = Place::new().await;
+        let store = Store::open(place.url(), store::Options::default()).await.unwrap();
         let epoch = Timestamp::parse("2026-03-01T09:00:00Z").unwrap();
         let clock = Arc::new(VirtualClock::at(epoch));
         let scene = story.stage(seed, epoch);
@@ -86,7 +86,7 @@ impl House {
         store.set_policy(policy, &Actor("test".into()), "the story", epoch).await.unwrap();
         let cues = scene.cues().into();
         let town = Town::new(scene, clock.clone());
-        Self { town, store, clock, fuse, approval: story.approval, cues, sleeper: None, workers: 0, _folder: folder }
+        Self { town, store, clock, fuse, approval: story.approval, cues, sleeper: None, workers: 0, _place: place }
     }
 
     /// The first deed is held, and released when everything else is over.
