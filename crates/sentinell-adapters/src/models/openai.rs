@@ -213,3 +213,74 @@ fn spoken(reply: &Reply) -> Value {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Secret;
+    use crate::models::trouble::refusal;
+    use reqwest::header::HeaderMap;
+    use sentinell_core::model::Offer;
+    use std::time::SystemTime;
+
+    fn request() -> ModelRequest {
+        ModelRequest {
+            system: "s".into(),
+            offers: vec![Offer { name: "look".into(), description: "looks".into(), schema: json!({"type": "object"}) }],
+            messages: vec![Message::Told { answers: vec![], text: "t".into() }],
+            max_output_tokens: 10,
+            must_call: true,
+        }
+    }
+
+    fn model(base_url: &str) -> OpenAi {
+        let mut settings = ModelSettings::new("gpt-5.4");
+        settings.base_url = base_url.into();
+        settings.key = Some(Secret::new("k"));
+        OpenAi::new(settings).unwrap()
+    }
+
+    #[test]
+    fn openai_itself_is_asked_for_calls_and_asked_to_keep_nothing() {
+        let model = model("");
+        assert_eq!(model.server.host(), "api.openai.com");
+        let body = model.body(&request(), model.manner(&request()));
+        assert_eq!(
+            (&body["max_completion_tokens"], &body["store"], &body["tool_choice"]),
+            (&json!(10), &json!(false), &json!("required"))
+        );
+        assert!(body.get("max_tokens").is_none() && body.get("response_format").is_none());
+    }
+
+    #[test]
+    fn a_server_that_refuses_tools_is_asked_for_a_document_from_then_on() {
+        let model = model("");
+        let before = model.manner(&request());
+        let refused = |message: &str| {
+            let body = json!({"error": {"message": message, "type": "invalid_request_error"}}).to_string();
+            model.bend(&refusal(400, &HeaderMap::new(), body.as_bytes(), SystemTime::now(), None), before)
+        };
+        assert_eq!(refused("the system prompt is not allowed"), None);
+        let after = refused("Function tools with reasoning_effort are not supported for this model");
+        assert_eq!(after, Some(Manner { by_schema: true, ..before }));
+        assert_eq!(Some(model.manner(&request())), after);
+        let body = model.body(&request(), model.manner(&request()));
+        assert!(body.get("tools").is_none() && body["response_format"]["type"] == "json_schema");
+    }
+
+    #[test]
+    fn an_address_is_taken_with_and_without_its_version() {
+        for (base, url) in [
+            ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1/chat/completions"),
+            ("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1/chat/completions"),
+            ("https://gateway/openai/v1", "https://gateway/openai/v1/chat/completions"),
+            ("https://gateway/compatible", "https://gateway/compatible/chat/completions"),
+        ] {
+            let settings = ModelSettings { base_url: base.into(), ..ModelSettings::new("m") };
+            assert_eq!(settings.address(HOME, "chat/completions").unwrap().as_str(), url);
+        }
+        let settings = ModelSettings { base_url: "https://gateway/anthropic".into(), ..ModelSettings::new("m") };
+        let url = settings.address(crate::models::anthropic::HOME, "messages").unwrap();
+        assert_eq!(url.as_str(), "https://gateway/anthropic/v1/messages");
+    }
+}

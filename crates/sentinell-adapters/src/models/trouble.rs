@@ -71,7 +71,11 @@ impl Said {
         let texts =
             [error.as_str(), error["message"].as_str(), document["message"].as_str(), document["detail"].as_str()];
         let text = texts.into_iter().flatten().find(|text| !text.trim().is_empty());
-        said.message = one_line(text.unwrap_or_default(), WHY);
+        said.message = match text {
+            Some(text) => one_line(text, WHY),
+            None if said.words.is_empty() && !document.is_null() => one_line(&document.to_string(), WHY),
+            None => String::new(),
+        };
         said
     }
 

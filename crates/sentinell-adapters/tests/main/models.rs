@@ -2,6 +2,7 @@
 
 mod corpus;
 mod faults;
+mod official;
 mod real;
 mod requests;
 mod script;

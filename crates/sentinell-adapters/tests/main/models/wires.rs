@@ -32,6 +32,12 @@ fn event(document: &Value) -> String {
     format!("{name}data: {document}\n\n")
 }
 
+/// One chunk of chat completions.
+fn chunk(choices: Value, usage: Value) -> String {
+    event(&json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_763_800_000,
+        "model": "claude-sonnet-4-5-20250929", "choices": choices, "usage": usage}))
+}
+
 impl Wire {
     /// A model on this wire at `url`.
     pub fn model(self, url: &str) -> Box<dyn Model> {
@@ -135,13 +141,10 @@ impl Wire {
                     Why::Length => "length",
                     Why::Refused => "content_filter",
                 };
-                let end = event(
-                    &json!({"model": "claude-sonnet-4-5-20250929", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}),
-                );
-                end + &event(
-                    &json!({"choices": [], "usage": {"prompt_tokens": 100, "completion_tokens": 25, "total_tokens": 125,
-                    "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10}}}),
-                )
+                let usage = json!({"prompt_tokens": 100, "completion_tokens": 25, "total_tokens": 125,
+                    "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10}});
+                chunk(json!([{"index": 0, "delta": {}, "finish_reason": reason}]), Value::Null)
+                    + &chunk(json!([]), usage)
             }
         }
     }
@@ -166,7 +169,7 @@ impl Wire {
 
     /// One delta of chat completions.
     pub fn delta(self, delta: Value) -> String {
-        event(&json!({"model": "claude-sonnet-4-5-20250929", "choices": [{"index": 0, "delta": delta}]}))
+        chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), Value::Null)
     }
 
     /// The document of an error.
