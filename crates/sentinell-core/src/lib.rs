@@ -12,6 +12,7 @@ pub mod ids;
 pub mod incident;
 pub mod investigation;
 pub mod model;
+pub mod notice;
 pub mod policy;
 pub mod ports;
 pub mod postmortem;

@@ -4,6 +4,7 @@ use crate::action::{Action, ActionDraft, Plan};
 use crate::approval::Warrant;
 use crate::evidence::{Observation, Query};
 use crate::investigation::{Investigation, Turn};
+use crate::notice::{Notice, Wanted};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -120,4 +121,33 @@ pub enum ReasonError {
 pub trait Reasoner: Send + Sync {
     /// One turn. With `conclude` it must not ask for more reads.
     fn reason<'a>(&'a self, case: &'a Investigation, conclude: bool) -> BoxFuture<'a, Result<Turn, ReasonError>>;
+}
+
+/// Why a notice did not arrive. The kind says what happens next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotifyError {
+    /// Busy or away: again later.
+    #[error("busy or away: {why}")]
+    Retry {
+        /// What was seen.
+        why: String,
+        /// What the receiver asked for, milliseconds from now: nothing at all is sent there before that.
+        after_millis: Option<u64>,
+    },
+    /// It was refused; a few more tries, in case that was a deployment.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The receiver wants nothing any more: nothing is sent there until a person says so.
+    #[error("the receiver is gone: {0}")]
+    Gone(String),
+}
+
+/// A mouth: tells somebody outside. A notice may be told more than once and carries an id to recognise it by.
+pub trait Notifier: Send + Sync {
+    /// The destination's name, unique among all.
+    fn name(&self) -> &str;
+    /// Which notices it wants.
+    fn wanted(&self) -> &Wanted;
+    /// Tells it. Ends in time by itself.
+    fn notify<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<(), NotifyError>>;
 }
