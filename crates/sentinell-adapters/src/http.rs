@@ -67,6 +67,20 @@ fn client(connect: Duration) -> reqwest::ClientBuilder {
         .no_proxy()
 }
 
+/// What a receiver of a message said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The status, whatever it is.
+    pub status: StatusCode,
+    /// The header `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+}
+
+/// Bytes of a receiver's answer that are read at all.
+const SAID: usize = 4 << 10;
+
 impl Http {
     /// A client. The process must have installed a rustls crypto provider or rely on the built-in one.
     ///
@@ -130,6 +144,27 @@ impl Http {
         Ok((answer.status(), headers, self.body(answer).await?))
     }
 
+    /// Posts bytes exactly as they are, under these headers. Of the answer only the beginning is read.
+    ///
+    /// # Errors
+    /// Why no answer came: a sentence without the URL, which may hold a secret.
+    pub async fn post(&self, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Said, String> {
+        let away = |error: reqwest::Error| one_line(&error_chain(&error.without_url()), 300);
+        let request = self.client.post(url).body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut answer = request.send().await.map_err(away)?;
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let mut said = Said { status: answer.status(), retry_after: retry_after.map(str::to_owned), body: vec![] };
+        // The status is the answer: a body that breaks off changes nothing.
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            said.body.extend_from_slice(&chunk[..chunk.len().min(SAID - said.body.len())]);
+            if said.body.len() == SAID {
+                break;
+            }
+        }
+        Ok(said)
+    }
+
     async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
         let (status, body) = self.answer(request, who).await?;
         if !status.is_success() {
@@ -163,6 +198,18 @@ impl Http {
 /// An error's own text could carry credentials from the URL.
 fn away(error: reqwest::Error) -> ToolError {
     ToolError::Retry(one_line(&error.without_url().to_string(), 300))
+}
+
+/// An error with what caused it: the library's first sentence alone rarely says what went wrong.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        text.push_str(": ");
+        text.push_str(&deeper.to_string());
+        cause = deeper.source();
+    }
+    text
 }
 
 fn refusal(status: StatusCode, body: &[u8]) -> ToolError {

@@ -1,4 +1,5 @@
-//! The real world behind the core's ports: eyes in [`tools`], hands in [`actuators`], language models in [`models`].
+//! The real world behind the core's ports: eyes in [`tools`], hands in [`actuators`], language models in [`models`],
+//! mouths in [`notifiers`].
 //!
 //! Only [`http`] builds HTTP clients, only [`process`] starts programs (argv, never a shell). Adapters know the core and
 //! nobody else, and never each other; everything they are told about the world comes in as configuration values.
@@ -7,6 +8,7 @@ pub mod actuators;
 pub mod http;
 pub mod kubectl;
 pub mod models;
+pub mod notifiers;
 pub mod process;
 mod text;
 pub mod tools;

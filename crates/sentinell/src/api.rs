@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod incidents;
 pub mod journal;
 pub mod log_sources;
+pub mod outbox;
 pub mod paging;
 pub mod policies;
 pub mod problem;

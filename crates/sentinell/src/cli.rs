@@ -6,9 +6,11 @@ mod configuration;
 mod decide;
 mod demo;
 mod eval;
+mod health;
 mod incidents;
 mod investigate;
 mod kill_switch;
+mod notify;
 mod out;
 mod replay;
 mod serve;
@@ -60,6 +62,11 @@ enum Command {
     /// Stop every deed at once, or let them go on
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// Ask a running server how it is
+    Health(health::Args),
+    /// Try where notices go
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Check the configuration
     #[command(subcommand)]
     Config(configuration::Config),
@@ -98,6 +105,8 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args, around),
         Command::Eval(args) => eval::run(&args),
         Command::KillSwitch(args) => kill_switch::run(args, around),
+        Command::Health(args) => health::run(&args, around),
+        Command::Notify(args) => notify::run(args, around),
         Command::Config(args) => configuration::run(args, around),
         Command::Token(args) => token::run(args, around),
         Command::Completions(args) => completions::run(args),

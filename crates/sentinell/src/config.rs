@@ -11,6 +11,7 @@ mod raw;
 mod secret;
 mod sections;
 mod telemetry;
+mod webhooks;
 
 pub use database::Database;
 pub use raw::Overrides;
@@ -19,7 +20,9 @@ pub use sections::{
     Auth, Command, CommandParam, Git, Kubernetes, KubernetesIdentity, LogFile, Programs, Prometheus, RepoRules, Worker,
 };
 pub use telemetry::{Sampler, Telemetry};
+pub use webhooks::Webhook;
 
+use sentinell_adapters::http::Url;
 use sentinell_core::policy::Policy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,6 +63,12 @@ pub struct Config {
     pub runbooks: Option<PathBuf>,
     /// Where traces and metrics are sent.
     pub telemetry: Telemetry,
+    /// Where people reach this server; links in notices are made from it, and requests for its host are answered.
+    pub public_url: Option<Url>,
+    /// Names besides its own address and that of `public_url` that the server answers to.
+    pub allowed_hosts: Vec<String>,
+    /// Where notices go.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// What surrounds the process: read once, here, and handed on as a value.

@@ -10,6 +10,7 @@ pub mod eval;
 pub mod feed;
 pub mod intake;
 pub mod metrics;
+pub mod mouth;
 pub mod reasoner;
 pub mod report;
 pub mod runbooks;

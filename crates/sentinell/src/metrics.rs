@@ -2,6 +2,7 @@
 //! over OTLP under the names of OpenTelemetry's conventions; and what the store knows of all processes.
 
 mod otlp;
+mod outbox;
 mod page;
 mod stored;
 mod text;

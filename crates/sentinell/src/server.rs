@@ -56,6 +56,8 @@ impl Server {
             operators: vec![OperatorToken::new(OPERATOR, operator)],
             github_webhook_secret: config.auth.github_webhook_secret.clone(),
             repo_hosts: config.git.hosts.clone(),
+            allowed_hosts: host_names(config),
+            allowed_origins: config.public_url.iter().map(|url| url.origin().ascii_serialization()).collect(),
             ..ApiConfig::on(address)
         };
         let (stopping, stopped) = watch::channel(false);
@@ -104,6 +106,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Names that the server answers to besides its own address.
+fn host_names(config: &Config) -> Vec<String> {
+    let public = config.public_url.iter().filter_map(|url| url.host_str().map(str::to_owned));
+    config.allowed_hosts.iter().cloned().chain(public).collect()
 }
 
 /// Waits for Ctrl-C or a request to terminate.

@@ -14,6 +14,7 @@ mod incidents;
 mod intake;
 mod journal;
 mod observations;
+mod outbox;
 mod policies;
 mod queue;
 mod registry;
@@ -42,6 +43,7 @@ pub use incidents::{AlertRow, Filter};
 pub use intake::{Accept, Receipt};
 pub use journal::Stored;
 pub use observations::KeptObservation;
+pub use outbox::{Attempt, Destination, Letter, OutboxCount, OutboxRow};
 pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
@@ -67,11 +69,13 @@ pub struct Options {
     pub group: usize,
     /// What is done with every newly opened connection to SQLite.
     pub on_connect: Option<OnConnect>,
+    /// Where notices go; the same in every process, or what one of them appends is told by its list alone.
+    pub destinations: Vec<Destination>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 6, queue: 4096, group: 512, on_connect: None }
+        Self { readers: 6, queue: 4096, group: 512, on_connect: None, destinations: vec![] }
     }
 }
 
@@ -81,6 +85,7 @@ pub struct Store {
     db: Db,
     writer: Writer,
     newest: watch::Receiver<u64>,
+    destinations: Arc<[Destination]>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -104,7 +109,8 @@ impl Store {
         let (committed, newest) = watch::channel(0);
         target.listen(committed.clone());
         let (writer, task) = Writer::start(target, conn, options.queue, options.group, committed.clone());
-        let store = Self { db, writer, newest, task: Arc::new(Mutex::new(Some(task))) };
+        let destinations = options.destinations.into();
+        let store = Self { db, writer, newest, destinations, task: Arc::new(Mutex::new(Some(task))) };
         let position = store.last_position().await?;
         committed.send_modify(|known| *known = position.max(*known));
         Ok(store)

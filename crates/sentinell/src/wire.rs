@@ -2,5 +2,6 @@
 
 pub mod checks;
 pub mod demo;
+pub mod notifiers;
 pub mod oneshot;
 pub mod server;

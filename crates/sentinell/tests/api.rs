@@ -5,6 +5,7 @@
 mod access;
 mod approval;
 mod bad_input;
+mod outbox;
 mod registry;
 mod signals;
 mod stream;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use sentinell::api::{ApiConfig, AppState, CheckError, CheckOutcome, OperatorToken, RepoChecks, router};
 use sentinell::auth::secret;
 use sentinell::config::Secret;
-use sentinell::store::{NewToken, Options, Store};
+use sentinell::store::{Destination, NewToken, Options, Store};
 use sentinell_core::action::{Action, BlastRadius, Deed, Expectation, Plan, Verification};
 use sentinell_core::approval::Role;
 use sentinell_core::ids::IncidentId;
@@ -89,8 +90,17 @@ impl House {
     }
 
     pub async fn with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::over(Options::default(), change).await
+    }
+
+    /// A server whose notices go somewhere.
+    pub async fn telling(destinations: Vec<Destination>) -> Self {
+        Self::over(Options { destinations, ..Options::default() }, |_| {}).await
+    }
+
+    async fn over(options: Options, change: impl FnOnce(&mut ApiConfig)) -> Self {
         let place = Place::new().await;
-        let store = Store::open(place.url(), Options::default()).await.unwrap();
+        let store = Store::open(place.url(), options).await.unwrap();
         let mut config = ApiConfig::on("127.0.0.1:8000".parse().unwrap());
         config.operators = vec![OperatorToken::new("olga", &Secret::new(OPERATOR))];
         config.github_webhook_secret = Some(Secret::new(GITHUB));

@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod golden;
 mod operations;
+mod notices;
 mod stories;
 mod tidy;
 

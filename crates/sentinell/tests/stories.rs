@@ -4,6 +4,7 @@ mod fuse;
 mod house;
 
 use fuse::Fuse;
+pub use fuse::quiet_cuts;
 use house::{House, Seen};
 use sentinell_core::investigation::{Entry, Outcome, Resolution};
 use sentinell_sim::{Ending, Story, story};

@@ -92,7 +92,16 @@ fn directions_in_the_hall() -> Vec<Rule> {
             breaks: |line| {
                 any(
                     line,
-                    &["crate::worker", "crate::wire", "Actuator", "dyn Tool", "dyn Reasoner", "sentinell_adapters::"],
+                    &[
+                        "crate::worker",
+                        "crate::mouth",
+                        "crate::wire",
+                        "Actuator",
+                        "Notifier",
+                        "dyn Tool",
+                        "dyn Reasoner",
+                        "sentinell_adapters::",
+                    ],
                 )
             },
             offender: ("crates/sentinell/src/api/approve.rs", "use crate::worker::Worker;"),
@@ -120,7 +129,15 @@ fn single_places() -> Vec<Rule> {
             why: "only wire.rs names concrete adapters; everybody else sees a port",
             about: |path| path.starts_with(HALL) && !within(path, "crates/sentinell/src/wire"),
             breaks: |line| {
-                any(line, &["sentinell_adapters::tools", "sentinell_adapters::actuators", "sentinell_adapters::{"])
+                any(
+                    line,
+                    &[
+                        "sentinell_adapters::tools",
+                        "sentinell_adapters::actuators",
+                        "sentinell_adapters::notifiers",
+                        "sentinell_adapters::{",
+                    ],
+                )
             },
             offender: ("crates/sentinell/src/worker.rs", "use sentinell_adapters::tools::prometheus::Prometheus;"),
         },

@@ -3,7 +3,7 @@
 use super::docs::{Description, complete};
 use super::problem::ApiError;
 use super::{
-    AppState, commands, docs, health, idempotency, incidents, journal, log_sources, policies, repos, signals,
+    AppState, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies, repos, signals,
     slack_channels, tokens, usage,
 };
 use crate::auth::{self, guard, session};
@@ -68,6 +68,8 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(session::session, session::logout))
         .routes(routes!(session::stream_ticket))
         .routes(routes!(usage::usage))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))

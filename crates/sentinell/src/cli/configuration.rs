@@ -93,11 +93,24 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     for command in &settings.commands {
         writeln!(text, "  command     {}: {}", command.name, command.description)?;
     }
+    mouths(&mut text, &settings)?;
     for name in UNUSED.iter().filter(|name| around.get(name).is_some()) {
         writeln!(text, "  note        {name} is set; this version does not use it")?;
     }
     out::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where notices go and what their links begin with.
+fn mouths(text: &mut String, settings: &Settings) -> std::fmt::Result {
+    if let Some(url) = &settings.public_url {
+        writeln!(text, "  public url  {url}")?;
+    }
+    for hook in &settings.webhooks {
+        let kinds: Vec<_> = hook.wanted.kinds.iter().map(|kind| kind.word()).collect();
+        writeln!(text, "  webhook     {}: {} ({})", hook.name, hook.place(), kinds.join(", "))?;
+    }
+    Ok(())
 }
 
 /// A URL without the name and password that may stand in it.

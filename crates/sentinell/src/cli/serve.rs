@@ -7,6 +7,7 @@ use crate::server::{Server, told_to_stop};
 use crate::store::{self, Store};
 use crate::telemetry::{self, Exports};
 use crate::wire::checks::Checks;
+use crate::wire::notifiers::destinations;
 use crate::wire::server::{Works, settle_policy, works};
 use anyhow::{Context, anyhow};
 use sentinell_core::ports::Clock;
@@ -123,7 +124,8 @@ fn begin(config: &Config) -> anyhow::Result<Exports> {
 }
 
 async fn open(config: &Config) -> anyhow::Result<(Store, Arc<dyn Clock>)> {
-    let store = Store::open(config.database.url(), store::Options::default()).await;
+    let options = store::Options { destinations: destinations(config), ..store::Options::default() };
+    let store = Store::open(config.database.url(), options).await;
     let store = store.with_context(|| format!("cannot open the database {}", config.database))?;
     Ok((store, Arc::new(SystemClock)))
 }
@@ -137,6 +139,7 @@ fn holder(role: &str) -> String {
 struct Running {
     stop: CancellationToken,
     worker: JoinHandle<()>,
+    mouth: JoinHandle<()>,
     follower: Option<JoinHandle<()>>,
 }
 
@@ -144,8 +147,9 @@ impl Running {
     fn start(works: Works) -> Self {
         let stop = CancellationToken::new();
         let worker = tokio::spawn(works.worker.run(stop.clone()));
+        let mouth = tokio::spawn(works.mouth.run(stop.clone()));
         let follower = works.repositories.map(|repositories| tokio::spawn(repositories.follow()));
-        Self { stop, worker, follower }
+        Self { stop, worker, mouth, follower }
     }
 
     async fn stop(self) {
@@ -153,7 +157,8 @@ impl Running {
         if let Some(follower) = self.follower {
             follower.abort();
         }
-        if tokio::time::timeout(DRAIN, self.worker).await.is_err() {
+        let ended = async { tokio::join!(self.worker, self.mouth) };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
             tracing::warn!(
                 "a claim did not come to its next wait in {} s; its lease runs out by itself",
                 DRAIN.as_secs()

@@ -2,7 +2,7 @@
 
 use super::raw::{Raw, RawIdentity, RawKubernetes, RawPrometheus, RawRepo};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
-use super::{Config, Database, Problems, Surroundings};
+use super::{Config, Database, Problems, Surroundings, webhooks};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -52,6 +52,9 @@ impl Raw {
             programs: programs(around),
             runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
             telemetry: self.telemetry.check(&mut check.problems),
+            public_url: webhooks::public_url(self.public_url, &mut check.problems),
+            allowed_hosts: webhooks::allowed_hosts(self.allowed_hosts, &mut check.problems),
+            webhooks: webhooks::check(self.webhooks, &mut check.problems),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
     }

@@ -3,6 +3,7 @@
 use super::Secret;
 use super::sections::{Command, LogFile};
 use super::telemetry::RawTelemetry;
+use super::webhooks::RawWebhook;
 use sentinell_core::policy::{Autonomy, Budget, Rule};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ pub(super) struct Raw {
     pub commands: Vec<Command>,
     pub runbooks: Option<PathBuf>,
     pub telemetry: RawTelemetry,
+    pub public_url: Option<String>,
+    pub allowed_hosts: Vec<String>,
+    pub webhooks: Vec<RawWebhook>,
     /// The folder that relative paths of the file are meant from.
     #[serde(skip)]
     pub base: PathBuf,
@@ -142,6 +146,12 @@ impl Raw {
         self.auth.operator_token = secret("SENTINELL_OPERATOR_TOKEN").or(self.auth.operator_token.take());
         self.auth.github_webhook_secret = secret("GITHUB_WEBHOOK_SECRET").or(self.auth.github_webhook_secret.take());
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
+        self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
+        for hook in &mut self.webhooks {
+            if let Some(text) = get(&hook.variable()) {
+                hook.secrets = text.split_whitespace().map(Secret::new).collect();
+            }
+        }
         if let Some(word) = get("SENTINELL_AUTONOMY") {
             match serde_json::from_value(serde_json::Value::String(word)) {
                 Ok(autonomy) => self.autonomy = Some(autonomy),

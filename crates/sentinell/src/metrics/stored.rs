@@ -1,6 +1,7 @@
 //! What the store knows of all processes, as metrics.
 
-use crate::store::{Counters, Result, Store, Totals};
+use super::outbox;
+use crate::store::{Counters, OutboxCount, Result, Store, Totals};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,7 +17,7 @@ const NEWEST: u32 = 1000;
 /// How lately a worker must have been heard of to count, milliseconds.
 const LATELY: i64 = 60_000;
 
-type Float = Gauge<f64, AtomicU64>;
+pub(super) type Float = Gauge<f64, AtomicU64>;
 type FloatCounter = Counter<f64, AtomicU64>;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,6 +53,7 @@ pub(super) struct State {
     first_hypothesis: Vec<u64>,
     policy: Policy,
     workers: usize,
+    outbox: Vec<OutboxCount>,
     waiting: usize,
 }
 
@@ -68,6 +70,7 @@ pub(super) async fn read(store: &Store, now: Timestamp) -> Result<State> {
         first_hypothesis,
         policy: store.policy().await?.1,
         workers: store.workers(now.plus_millis(-LATELY)).await?.len(),
+        outbox: store.outbox_counts().await?,
         waiting: store.pressure(),
     })
 }
@@ -83,6 +86,7 @@ pub(super) fn register(registry: &mut Registry, state: &State, ready: bool, now:
     queue(registry, &state.counters, now);
     database(registry, state);
     models(registry, &state.totals);
+    outbox::register(registry, &state.outbox, now);
     let help = "From a stored signal to the first hypothesis, newest 1000 incidents";
     times(registry, "time_to_first_hypothesis", help, &state.first_hypothesis);
     let help = "From opening to resolution, newest 1000 resolved incidents";
@@ -195,7 +199,7 @@ fn percentile_of(sorted: &[u64], percent: usize) -> Option<u64> {
     sorted.get(rank).copied()
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

@@ -5,16 +5,22 @@ use super::chain::hex;
 use super::db::{Conn, on, run};
 use super::error::{Result, StoreError};
 use super::journal::{self, Draft, Head};
+use super::outbox::Destination;
 use super::writer::savepoint;
 use super::{Store, incidents, queue, read_word, word};
 use sentinell_core::ids::{Fingerprint, IncidentId};
 use sentinell_core::incident::Incident;
 use sentinell_core::investigation::{Event, Input, Investigation};
+use sentinell_core::notice::Notice;
 use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::signal::{Severity, Signal, SignalState};
 use sentinell_core::time::Timestamp;
 use sentinell_core::triage::{KnownAlert, Triage, triage};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Where notices go, shared with the writer.
+type Told = Arc<[Destination]>;
 
 /// A signal on its way in: authenticated, bounded and redacted.
 #[derive(Debug, Clone)]
@@ -51,11 +57,12 @@ impl Store {
     /// [`StoreError::Unavailable`] if the disk does not take it: nothing was kept.
     pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
         let body = serde_json::to_string(&accept.signal)?;
-        self.writer.try_write(move |conn| Box::pin(take_in(conn, accept, body))).await
+        let told = Arc::clone(&self.destinations);
+        self.writer.try_write(move |conn| Box::pin(take_in(conn, accept, body, told))).await
     }
 }
 
-async fn take_in(conn: &mut Conn, accept: Accept, body: String) -> Result<Receipt> {
+async fn take_in(conn: &mut Conn, accept: Accept, body: String, told: Told) -> Result<Receipt> {
     let Found { answered, known } = look_up(conn, &accept).await?;
     if let Some(answer) = answered {
         let first: Receipt = serde_json::from_str(&answer)?;
@@ -67,10 +74,10 @@ async fn take_in(conn: &mut Conn, accept: Accept, body: String) -> Result<Receip
         Triage::Ignore | Triage::Open | Triage::Repeat { .. } => {
             let shown = known.as_ref().filter(|_| matches!(triage, Triage::Repeat { .. }));
             let shown: Option<Incident> = shown.map(|known| serde_json::from_str(&known.view)).transpose()?;
-            put(conn, accept, body, triage, known, shown).await.map_err(StoreError::spoiled)
+            put(conn, accept, body, triage, (known, shown), told).await.map_err(StoreError::spoiled)
         }
         Triage::Join { .. } | Triage::Reopen { .. } | Triage::Resolve { .. } => {
-            savepoint(conn, move |conn| Box::pin(put(conn, accept, body, triage, known, None))).await
+            savepoint(conn, move |conn| Box::pin(put(conn, accept, body, triage, (known, None), told))).await
         }
     }
 }
@@ -80,15 +87,15 @@ async fn put(
     accept: Accept,
     body: String,
     triage: Triage,
-    known: Option<Known>,
-    shown: Option<Incident>,
+    (known, shown): (Option<Known>, Option<Incident>),
+    told: Told,
 ) -> Result<Receipt> {
     let incident = match &triage {
         Triage::Ignore | Triage::Repeat { .. } => shown,
-        Triage::Open => Some(open(conn, &accept).await?),
-        Triage::Join { incident, why } => Some(tell(conn, incident, &accept, Said::Joined(why)).await?),
-        Triage::Reopen { incident } => Some(tell(conn, incident, &accept, Said::Returned).await?),
-        Triage::Resolve { incident } => Some(tell(conn, incident, &accept, Said::Over).await?),
+        Triage::Open => Some(open(conn, &accept, &told).await?),
+        Triage::Join { incident, why } => Some(tell(conn, incident, &accept, Said::Joined(why), &told).await?),
+        Triage::Reopen { incident } => Some(tell(conn, incident, &accept, Said::Returned, &told).await?),
+        Triage::Resolve { incident } => Some(tell(conn, incident, &accept, Said::Over, &told).await?),
     };
     if let Some(incident) = &incident {
         count(conn, &accept, incident, known.as_ref(), matches!(triage, Triage::Open)).await?;
@@ -150,12 +157,12 @@ async fn look_up(conn: &mut Conn, accept: &Accept) -> Result<Found> {
     Ok(Found { answered, known: Some(Known { alert, view }) })
 }
 
-async fn open(conn: &mut Conn, accept: &Accept) -> Result<Incident> {
+async fn open(conn: &mut Conn, accept: &Accept, told: &[Destination]) -> Result<Incident> {
     let Accept { signal, fingerprint, budget, new_incident: id, .. } = accept;
     let at = signal.received_at;
     let event = Event::Opened { signal: Box::new(signal.clone()), fingerprint: fingerprint.clone(), budget: *budget };
     let case = Investigation::open(id.clone(), at, &event)?;
-    let draft = Draft::new(id, 1, at, event)?;
+    let draft = Draft::new(id, 1, at, event)?.told(told, || Some(Notice::opened(&case)))?;
     let incident = incidents::insert(conn, &case, fingerprint, &draft.hash_after("")).await?;
     journal::write_entries(conn, id, "", std::slice::from_ref(&draft)).await?;
     queue::set(conn, id, case.wake_at(at), at).await?;
@@ -169,7 +176,13 @@ enum Said<'a> {
     Over,
 }
 
-async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said<'_>) -> Result<Incident> {
+async fn tell(
+    conn: &mut Conn,
+    id: &IncidentId,
+    accept: &Accept,
+    said: Said<'_>,
+    told: &[Destination],
+) -> Result<Incident> {
     let (signal, fingerprint) = (Box::new(accept.signal.clone()), accept.fingerprint.clone());
     let at = accept.signal.received_at;
     let input = match said {
@@ -184,7 +197,7 @@ async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said<'_>)
     if events.is_empty() {
         return Ok(Incident::of(&case, head.fingerprint));
     }
-    let (after, drafts) = journal::draft(&case, events, at)?;
+    let (after, drafts) = journal::draft(&case, events, at, told)?;
     journal::grow(conn, &head, case.seq, &after, &drafts).await?;
     Ok(Incident::of(&after, head.fingerprint))
 }

@@ -4,11 +4,13 @@ use super::chain;
 use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
 use super::incidents;
+use super::outbox::{self, Destination, Envelope};
 use super::queue::{self, Lease};
 use super::{Store, from_db, to_db, word};
 use chrono::DateTime;
 use sentinell_core::ids::{Fingerprint, IncidentId};
 use sentinell_core::investigation::{Entry, Event, Investigation};
+use sentinell_core::notice::{Before, Notice};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,13 +33,21 @@ pub(super) struct Draft {
     pub(super) event: Event,
     json: String,
     canonical: Vec<u8>,
+    /// What it makes known outside.
+    letters: Vec<Envelope>,
 }
 
 impl Draft {
     pub(super) fn new(incident: &IncidentId, seq: u64, at: Timestamp, event: Event) -> Result<Self> {
         let json = serde_json::to_string(&event)?;
         let canonical = chain::canonical(incident, seq, at, &event)?;
-        Ok(Self { seq, at, event, json, canonical })
+        Ok(Self { seq, at, event, json, canonical, letters: vec![] })
+    }
+
+    /// The same, with what it makes known to these destinations.
+    pub(super) fn told(self, destinations: &[Destination], notice: impl FnOnce() -> Option<Notice>) -> Result<Self> {
+        let letters = outbox::envelopes(destinations, notice)?;
+        Ok(Self { letters, ..self })
     }
 
     /// The hash of this entry, had it `previous` before it.
@@ -47,12 +57,20 @@ impl Draft {
 }
 
 /// Folds `events` on a copy: the state after, and the entries to append.
-pub(super) fn draft(case: &Investigation, events: Vec<Event>, at: Timestamp) -> Result<(Investigation, Vec<Draft>)> {
+pub(super) fn draft(
+    case: &Investigation,
+    events: Vec<Event>,
+    at: Timestamp,
+    destinations: &[Destination],
+) -> Result<(Investigation, Vec<Draft>)> {
     let mut after = case.clone();
     let mut drafts = Vec::with_capacity(events.len());
     for event in events {
+        let before = Before::of(&after);
         after.fold(at, &event)?;
-        drafts.push(Draft::new(&case.id, after.seq, at, event)?);
+        let notice = || before.notice(&after, &event);
+        let letters = outbox::envelopes(destinations, notice)?;
+        drafts.push(Draft { letters, ..Draft::new(&case.id, after.seq, at, event)? });
     }
     Ok((after, drafts))
 }
@@ -145,7 +163,7 @@ impl Store {
         if events.is_empty() {
             return Ok(case.clone());
         }
-        let (after, drafts) = draft(case, events, at)?;
+        let (after, drafts) = draft(case, events, at, &self.destinations)?;
         let (expected, token) = (case.seq, lease.map(|lease| lease.token.clone()));
         self.writer
             .write(move |conn| {
@@ -216,6 +234,7 @@ pub(super) async fn write_entries(
         let (seq, at, node) = (to_db(draft.seq), draft.at.0, word(&draft.event.node()));
         run!(conn, sql, incident.as_str(), seq, at, node, tag(&draft.json), &draft.json, &hash);
         spend(conn, draft).await?;
+        outbox::post(conn, incident, draft.at, &draft.letters).await?;
     }
     Ok(hash)
 }

@@ -4,6 +4,7 @@ mod renamed;
 
 use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
 use crate::metrics::Metrics;
+use crate::mouth::Mouth;
 use crate::reasoner::Deterministic;
 use crate::runbooks;
 use crate::store::{self, Store};
@@ -29,6 +30,8 @@ use std::time::Duration;
 pub struct Works {
     /// The loop.
     pub worker: Arc<Worker>,
+    /// What tells people and machines outside.
+    pub mouth: Arc<Mouth>,
     /// The repositories it may look into.
     pub repositories: Option<Repositories>,
 }
@@ -58,7 +61,8 @@ pub fn works(
     let worker = Worker::new(store.clone(), tools, hands(config, clock)?, mind, clock.clone(), options);
     let worker = worker.with_metrics(metrics);
     let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
-    Ok(Works { worker: Arc::new(worker), repositories })
+    let mouth = super::notifiers::mouth(config, store, clock)?;
+    Ok(Works { worker: Arc::new(worker), mouth, repositories })
 }
 
 /// Makes the configured policy the newest version, unless it is that already. A pressed kill switch outlives restarts.

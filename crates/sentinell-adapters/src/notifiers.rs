@@ -1,0 +1,3 @@
+//! Mouths: they tell somebody outside.
+
+pub mod webhook;
