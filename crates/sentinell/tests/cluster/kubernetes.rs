@@ -108,8 +108,9 @@ spec: {{selector: {{app: web}}, ports: [{{port: 80, targetPort: 8080}}]}}
 
     /// Who may look, and what may be done, exactly as the documentation says.
     pub fn roles(&self) {
-        self.apply(include_str!("../../../../docs/rbac-reader.yaml"));
-        self.apply(include_str!("../../../../docs/rbac-acting.yaml"));
+        self.apply(include_str!("../../../../deploy/kubernetes/rbac-reader.yaml"));
+        self.apply(include_str!("../../../../deploy/kubernetes/rbac-acting.yaml"));
+        self.kubectl(&["create", "clusterrolebinding", "readers", "--clusterrole=sentinell-reader", "--group=readers"]);
         self.kubectl(&["create", "serviceaccount", "sentinell-hand", "-n", "default"]);
     }
 
