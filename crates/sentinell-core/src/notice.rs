@@ -312,7 +312,7 @@ fn id(incident: &IncidentId, seq: u64) -> String {
     let mut id = String::from("ntc_");
     for letter in incident.as_str().chars() {
         match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => id.push(letter),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => id.push(letter),
             other => id.push_str(&format!("_{:x}_", u32::from(other))),
         }
     }

@@ -6,8 +6,8 @@ mod cluster;
 mod crash;
 mod database;
 mod golden;
-mod operations;
 mod notices;
+mod operations;
 mod stories;
 mod tidy;
 
