@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test crash fmt bench
+.PHONY: help run test crash seeds fmt bench
 
 help: ## List these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: ## Everything that CI runs: format, lints, docs, licences, tests, and the 
 
 crash: ## kill -9 a real server a hundred times under load
 	@SENTINELL_KILLS=100 scripts/test.sh crash
+
+seeds: ## Play ten thousand seeds of the town; SENTINELL_SEED=n replays one
+	@scripts/test.sh seeds
 
 fmt: ## Format the sources
 	@cargo fmt --all

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Diagnosis};
 use crate::finding::{Finding, FindingKind, Gap, Window};
-use crate::{changes, kubernetes, logs, metrics, rank};
+use crate::{changes, kubernetes, logs, metrics, outright, rank};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
@@ -18,6 +18,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         findings.extend(logs::analyze(stream, case.onset_ms));
     }
     findings.extend(metrics::analyze(&case.metrics, case.onset_ms));
+    findings.extend(outright::analyze(case));
     let (cluster, unread) = kubernetes::analyze_case(case);
     findings.extend(cluster);
     gaps.extend(unread);

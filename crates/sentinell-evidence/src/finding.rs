@@ -288,6 +288,12 @@ pub enum Fault {
     SchedulerDown,
     /// It wants more cpu than it gets.
     CpuOverload,
+    /// It takes the processor from everybody else on its machine.
+    NoisyNeighbour,
+    /// Its disk or volume takes nothing more.
+    DiskFull,
+    /// The certificate that it shows has run out.
+    CertificateExpired,
     /// Its packets arrive late.
     NetworkDelay,
     /// Its packets do not all arrive.

@@ -27,7 +27,7 @@ mod probes;
 mod quantity;
 mod quota;
 mod read;
-mod report;
+pub(crate) mod report;
 mod routing;
 mod scheduling;
 mod services;
@@ -37,7 +37,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod volumes;
-mod words;
+pub(crate) mod words;
 
 pub use snapshot::Snapshot;
 

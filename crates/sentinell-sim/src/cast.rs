@@ -44,6 +44,14 @@ impl Role {
         }
     }
 
+    /// The machine that its copies run on.
+    pub(crate) fn node(self) -> &'static str {
+        match self {
+            Self::Store | Self::Queue => "town-node-2",
+            _ => "town-node-1",
+        }
+    }
+
     pub(crate) fn index(self) -> usize {
         self as usize
     }

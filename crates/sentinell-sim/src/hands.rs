@@ -9,13 +9,16 @@ use sentinell_core::action::{Action, ActionDraft, BlastRadius, Deed, Expectation
 use sentinell_core::approval::Warrant;
 use sentinell_core::evidence::Query;
 use sentinell_core::ids::QueryId;
-use sentinell_core::ports::{ActError, Actuator, Applied, BoxFuture, ToolError};
+use sentinell_core::ports::{ActError, Actuator, Applied, BoxFuture, Clock, ToolError};
 use sentinell_core::time::Timestamp;
+use std::sync::Arc;
 
 /// More failed requests than this are not well.
 const MOST_ERRORS: f64 = 0.05;
 /// A slower town than this is not well, seconds.
 const SLOWEST: f64 = 0.8;
+/// More times the usual processor time than this is a process that runs wild.
+const BUSY: f64 = 5.0;
 /// More memory than this share of the limit is not well.
 const MOST_MEMORY: f64 = 0.6;
 
@@ -23,6 +26,8 @@ const MOST_MEMORY: f64 = 0.6;
 #[derive(Clone)]
 pub struct TownHands {
     town: Town,
+    /// What its machine's clock shows; none: the town's own.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl Actuator for TownHands {
@@ -32,6 +37,8 @@ impl Actuator for TownHands {
             ("town.rollout_undo", "takes a service back to the release before"),
             ("town.restart", "replaces a service's processes by fresh ones"),
             ("town.revert_config", "puts a service's configuration back to the one before"),
+            ("town.renew_certificate", "gives a service a fresh certificate"),
+            ("town.scale_back", "gives a service that was scaled down its copies back"),
         ];
         kinds.into_iter().map(|(kind, what)| (kind.to_owned(), format!("{what}; {target}"))).collect()
     }
@@ -68,7 +75,13 @@ impl Actuator for TownHands {
 
 impl TownHands {
     pub(crate) fn of(town: &Town) -> Self {
-        Self { town: town.clone() }
+        Self { town: town.clone(), clock: None }
+    }
+
+    /// The same hands on a machine with a clock of its own, by which it judges whether a permission has run out.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     fn order(&self, action: &Action) -> Result<Order, String> {
@@ -87,7 +100,8 @@ impl TownHands {
             self.town.memory().refused.push(Refused { at: now, hash: hash.clone(), why: why.clone() });
             ActError::NotStarted(why)
         };
-        warrant.redeem(&hash, now).map_err(refuse)?;
+        let on_the_wall = self.clock.as_ref().map_or(now, |clock| clock.now());
+        warrant.redeem(&hash, on_the_wall).map_err(refuse)?;
         let world = self.town.world();
         let current = world.service(order.role, now).revision;
         let mischief = &world.scene.story.mischief;
@@ -127,6 +141,11 @@ impl TownHands {
             "town.restart" => (Verb::Restart, None),
             "town.revert_config" if state.config > 1 => (Verb::RevertConfig, Some(Verb::SetConfig(state.config))),
             "town.revert_config" => return bad(format!("{} has no earlier configuration", draft.target)),
+            "town.renew_certificate" => (Verb::RenewCertificate, None),
+            "town.scale_back" if state.replicas < role.replicas() => {
+                (Verb::ScaleTo(role.replicas()), Some(Verb::ScaleTo(state.replicas)))
+            }
+            "town.scale_back" => return bad(format!("{} has all its copies", draft.target)),
             other => return bad(format!("the town has no `{other}`")),
         };
         let argv = |verb, revision| Deed::Argv(argv(verb, &draft.target, revision));
@@ -149,6 +168,8 @@ fn argv(verb: Verb, target: &str, revision: u32) -> Vec<String> {
         Verb::Restart => ("restart", None),
         Verb::RevertConfig => ("revert-config", None),
         Verb::SetConfig(config) => ("set-config", Some(config)),
+        Verb::RenewCertificate => ("renew-certificate", None),
+        Verb::ScaleTo(replicas) => ("scale-to", Some(replicas)),
     };
     let mut argv = vec!["town".to_owned(), word.to_owned(), target.to_owned()];
     argv.extend(to.into_iter().flat_map(|to| ["--to".to_owned(), to.to_string()]));
@@ -159,6 +180,9 @@ fn argv(verb: Verb, target: &str, revision: u32) -> Vec<String> {
 fn reach(role: Role, verb: Verb) -> String {
     match (verb, role.replicas()) {
         (Verb::RevertConfig | Verb::SetConfig(_), _) => "one setting changes, nothing restarts".into(),
+        (Verb::RenewCertificate, _) => "one certificate changes, nothing restarts".into(),
+        (Verb::ScaleTo(0), _) => "every pod goes".into(),
+        (Verb::ScaleTo(pods), _) => format!("{pods} pods start"),
         (_, 1) => "1 pod restarts".into(),
         (_, pods) => format!("{pods} pods restart, one after the other"),
     }
@@ -169,13 +193,19 @@ fn reach(role: Role, verb: Verb) -> String {
 fn verification(world: &World, role: Role, verb: Verb, now: Timestamp) -> Verification {
     let value = |metric| metrics::value(world, role, metric, now);
     let limit = metrics::memory_limit(role);
+    let busy = metrics::usual_cores(role) * BUSY;
     let (service, metric, at_least, at_most) = match verb {
         Verb::Restart if value("up") == Some(0.0) => (Some(role), "up", Some(1.0), None),
         Verb::Restart if value("memory_working_set_bytes").is_some_and(|bytes| bytes > MOST_MEMORY * limit) => {
             (Some(role), "memory_working_set_bytes", None, Some((MOST_MEMORY * limit).round()))
         }
+        Verb::Restart if value("cpu_usage_cores").is_some_and(|cores| cores > busy) => {
+            (None, "latency_p99_seconds", None, Some(SLOWEST))
+        }
         Verb::RevertConfig | Verb::SetConfig(_) => (None, "latency_p99_seconds", None, Some(SLOWEST)),
-        Verb::Restart | Verb::RolloutUndo | Verb::RolloutTo(_) => (None, "error_ratio", None, Some(MOST_ERRORS)),
+        Verb::Restart | Verb::RolloutUndo | Verb::RolloutTo(_) | Verb::RenewCertificate | Verb::ScaleTo(_) => {
+            (None, "error_ratio", None, Some(MOST_ERRORS))
+        }
     };
     let service = service.map_or("*", |role| world.scene.cast.name(role));
     let args = [("service", service), ("metric", metric), ("minutes", "1")];

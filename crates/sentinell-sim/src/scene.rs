@@ -21,8 +21,8 @@ pub struct Truth {
     pub component: String,
     /// The fault in the evidence engine's words (`bad_change`, `down`, `out_of_memory`).
     pub fault: &'static str,
-    /// The kind of action that cures it.
-    pub cure: &'static str,
+    /// The kind of action that cures it; none: only people can.
+    pub cure: Option<&'static str>,
     /// What to do it to.
     pub target: String,
 }
@@ -134,8 +134,11 @@ fn headline(trouble: Option<Trouble>) -> (Role, &'static str, &'static str, Seve
             (Role::Edge, "HighErrorRate", "more than half of all requests fail at", Severity::Critical)
         }
         Some(Trouble::MemoryLeak) => (Role::Lookup, "ContainerRestarts", "containers restart at", Severity::High),
-        Some(Trouble::SlowDatabase) => {
+        Some(Trouble::SlowDatabase | Trouble::NoisyNeighbour) => {
             (Role::Edge, "HighLatency", "requests take more than a second at", Severity::High)
+        }
+        Some(Trouble::FullDisk | Trouble::ExpiredCertificate | Trouble::WrongScale) => {
+            (Role::Edge, "HighErrorRate", "more than a quarter of all requests fail at", Severity::Critical)
         }
         None => (Role::Orders, "Unusual", "something looks unusual at", Severity::Medium),
     }
@@ -147,8 +150,10 @@ fn changes(trouble: Option<Trouble>, seed: u64, onset: Timestamp, cast: &Cast) -
     let mut before = |from: u64, to: u64| onset.plus_seconds(-i64::try_from(from + rng.below(to - from)).unwrap_or(0));
     let (long_ago, nearby, just) = (before(1500, 1700), before(100, 300), before(10, 30));
     let bystander = match trouble {
-        Some(Trouble::LostDependency | Trouble::BadDeploy) => Role::Side,
-        _ => Role::Orders,
+        // Never somebody who suffers: whoever changed last and hurts would be a fair suspect.
+        Some(Trouble::NoisyNeighbour) => Role::Queue,
+        Some(Trouble::MemoryLeak | Trouble::SlowDatabase | Trouble::WrongScale) | None => Role::Orders,
+        Some(_) => Role::Side,
     };
     let mut all = vec![
         (Role::Edge, deploy(cast, Role::Edge, long_ago, "new opening hours on the front page", None)),
@@ -172,6 +177,20 @@ fn changes(trouble: Option<Trouble>, seed: u64, onset: Timestamp, cast: &Cast) -
                 author: Some("otto".into()),
             };
             all.push((Role::Store, change));
+        }
+        Some(Trouble::WrongScale) => {
+            let subject = cast.subject(Role::Lookup);
+            let change = Change {
+                // It takes effect at once.
+                at: onset,
+                kind: "scale".into(),
+                subject,
+                summary: "replicas 2 -> 0".into(),
+                reference: "scale".into(),
+                touched: vec!["spec.replicas".into()],
+                author: Some("otto".into()),
+            };
+            all.push((Role::Lookup, change));
         }
         _ => {}
     }

@@ -65,7 +65,8 @@ impl Story {
         // A leak shows late, an outage at once.
         let after = match trouble {
             Some(Trouble::MemoryLeak) => 270,
-            Some(Trouble::SlowDatabase) => 120,
+            Some(Trouble::FullDisk) => 150,
+            Some(Trouble::SlowDatabase | Trouble::NoisyNeighbour) => 120,
             _ => 90,
         };
         Self {
@@ -102,6 +103,7 @@ pub fn story(name: &str) -> Option<Story> {
 /// Every story. Seeds vary names, times and noise; the truth stays.
 pub fn stories() -> Vec<Story> {
     let mut all = plain();
+    all.extend(shortages());
     all.extend(people());
     all.extend(mischievous());
     all
@@ -116,6 +118,20 @@ fn plain() -> Vec<Story> {
         Story::new("nothing_wrong", "an alert about nothing, which goes away", None)
             .then(60, false, 1)
             .approval(Approval::NotAsked, Ending::SelfRecovered),
+    ]
+}
+
+fn shortages() -> Vec<Story> {
+    vec![
+        Story::new(
+            "full_disk",
+            "the database's volume is full; only people can say what may go",
+            Some(Trouble::FullDisk),
+        )
+        .approval(Approval::NotAsked, Ending::HandedOver),
+        Story::new("noisy_neighbour", "a job runs wild and starves its node", Some(Trouble::NoisyNeighbour)),
+        Story::new("expired_certificate", "nobody trusts the message carrier", Some(Trouble::ExpiredCertificate)),
+        Story::new("wrong_scale", "somebody scaled a service down to nothing", Some(Trouble::WrongScale)),
     ]
 }
 

@@ -54,7 +54,7 @@ impl Tool for TownTool {
             }
             Eye::Metrics => "metrics of the town and who calls whom: service (or *), metric (or *), minutes (30)",
             Eye::Changes => "deploys and configuration changes in the town: service (or *), minutes (60)",
-            Eye::Cluster => "Deployments, Pods and Events of the town: service (or *)",
+            Eye::Cluster => "Deployments, Services, Pods and Events of the town: service (or *)",
         }
     }
 
@@ -69,14 +69,18 @@ impl Tool for TownTool {
             why: why.to_owned(),
         };
         match self.eye {
-            Eye::Metrics => vec![ask(&[("service", "*")], "numbers of every service and who calls whom")],
+            Eye::Metrics => {
+                let args = [("service", "*"), ("minutes", "10")];
+                vec![ask(&args[..if self.town.brief { 2 } else { 1 }], "numbers of every service and who calls whom")]
+            }
             Eye::Changes => vec![ask(&[("service", "*")], "what was changed lately")],
             Eye::Cluster => vec![ask(&[("service", "*")], "what the cluster says")],
             Eye::Logs => {
-                let since = case.signal.occurred_at.plus_seconds(-LEAD_SECONDS).to_string();
+                let (lead, quiet) = if self.town.brief { (LEAD_SECONDS / 2, "2") } else { (LEAD_SECONDS, "15") };
+                let since = case.signal.occurred_at.plus_seconds(-lead).to_string();
                 let cast = &self.town.scene().cast;
                 let one = |role: Role| {
-                    let args = [("service", cast.name(role)), ("since", &since), ("baseline_minutes", "15")];
+                    let args = [("service", cast.name(role)), ("since", &since), ("baseline_minutes", quiet)];
                     ask(&args, &format!("what {} writes", cast.name(role)))
                 };
                 Role::ALL.into_iter().map(one).collect()
@@ -154,6 +158,7 @@ impl TownTool {
         }
         let world = self.town.world();
         let series = roles.iter().flat_map(|role| names.iter().map(|name| (*role, *name)));
+        let series = series.filter(|(role, name)| metrics::has(*role, name));
         let mut all: Vec<Telemetry> =
             series.map(|(role, name)| metrics::read(&world, role, name, minutes, now)).collect();
         let cast = &self.town.scene().cast;

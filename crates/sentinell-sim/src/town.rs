@@ -39,19 +39,29 @@ pub struct Town {
     pub(crate) scene: Arc<Scene>,
     pub(crate) clock: Arc<dyn Clock>,
     stall: Option<Arc<dyn Stall>>,
+    /// Whether its eyes ask for a few minutes only.
+    pub(crate) brief: bool,
     memory: Arc<Mutex<Memory>>,
 }
 
 impl Town {
     /// The town of a scene. The clock decides whether it is virtual or live.
     pub fn new(scene: Scene, clock: Arc<dyn Clock>) -> Self {
-        Self { scene: Arc::new(scene), clock, stall: None, memory: Arc::default() }
+        Self { scene: Arc::new(scene), clock, stall: None, brief: false, memory: Arc::default() }
     }
 
     /// The same town, with every deed held by `stall`.
     #[must_use]
     pub fn with_stall(mut self, stall: Arc<dyn Stall>) -> Self {
         self.stall = Some(stall);
+        self
+    }
+
+    /// The same town, whose eyes ask for a few minutes at first instead of half an hour: less to go by, and a quarter of the
+    /// work, for tests that play many stories.
+    #[must_use]
+    pub fn in_brief(mut self) -> Self {
+        self.brief = true;
         self
     }
 

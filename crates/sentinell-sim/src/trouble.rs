@@ -1,5 +1,7 @@
 //! What can go wrong, what it looks like in each service, and what the truth is.
 
+mod shortage;
+
 use crate::cast::Role;
 
 /// A fault with a known true cause.
@@ -13,6 +15,14 @@ pub enum Trouble {
     MemoryLeak,
     /// A configuration change makes the database slow, and with it everybody who asks it.
     SlowDatabase,
+    /// The database's volume is full: it still reads, and takes no more writes.
+    FullDisk,
+    /// A batch job runs wild and takes the processor from everybody else on its node.
+    NoisyNeighbour,
+    /// The message carrier's certificate has run out, so that nobody trusts it any more.
+    ExpiredCertificate,
+    /// Somebody scaled the look-up service down to nothing.
+    WrongScale,
 }
 
 /// From the beginning of a leak until the first kill.
@@ -35,6 +45,12 @@ pub(crate) struct Effect {
     pub memory: Option<f64>,
     /// How often it was killed so far.
     pub kills: u32,
+    /// Times the processor time.
+    pub cpu: f64,
+    /// Share of the time spent waiting for a processor.
+    pub waiting: f64,
+    /// Share of its volume that is used.
+    pub disk: Option<f64>,
     /// Lines that it writes besides.
     pub lines: &'static [LineKind],
 }
@@ -54,17 +70,28 @@ const fn line(level: &'static str, rate: f64, text: &'static str) -> LineKind {
     LineKind { level, rate, text }
 }
 
-pub(crate) const WELL: Effect =
-    Effect { errors: 0.0, latency: 1.0, traffic: 1.0, up: true, memory: None, kills: 0, lines: &[] };
+pub(crate) const WELL: Effect = Effect {
+    errors: 0.0,
+    latency: 1.0,
+    traffic: 1.0,
+    up: true,
+    memory: None,
+    kills: 0,
+    cpu: 1.0,
+    waiting: 0.0,
+    disk: None,
+    lines: &[],
+};
 
 impl Trouble {
     /// The service at fault.
     pub fn role(self) -> Role {
         match self {
             Self::BadDeploy => Role::Orders,
-            Self::LostDependency => Role::Queue,
-            Self::MemoryLeak => Role::Lookup,
-            Self::SlowDatabase => Role::Store,
+            Self::LostDependency | Self::ExpiredCertificate => Role::Queue,
+            Self::MemoryLeak | Self::WrongScale => Role::Lookup,
+            Self::SlowDatabase | Self::FullDisk => Role::Store,
+            Self::NoisyNeighbour => Role::Side,
         }
     }
 
@@ -74,15 +101,22 @@ impl Trouble {
             Self::BadDeploy | Self::SlowDatabase => "bad_change",
             Self::LostDependency => "down",
             Self::MemoryLeak => "out_of_memory",
+            Self::FullDisk => "disk_full",
+            Self::NoisyNeighbour => "noisy_neighbour",
+            Self::ExpiredCertificate => "certificate_expired",
+            Self::WrongScale => "zero_replicas",
         }
     }
 
-    /// The kind of action that cures it.
-    pub fn cure(self) -> &'static str {
+    /// The kind of action that cures it; none: only people can (what may be deleted is for them to say).
+    pub fn cure(self) -> Option<&'static str> {
         match self {
-            Self::BadDeploy => "town.rollout_undo",
-            Self::LostDependency | Self::MemoryLeak => "town.restart",
-            Self::SlowDatabase => "town.revert_config",
+            Self::BadDeploy => Some("town.rollout_undo"),
+            Self::LostDependency | Self::MemoryLeak | Self::NoisyNeighbour => Some("town.restart"),
+            Self::SlowDatabase => Some("town.revert_config"),
+            Self::ExpiredCertificate => Some("town.renew_certificate"),
+            Self::WrongScale => Some("town.scale_back"),
+            Self::FullDisk => None,
         }
     }
 
@@ -93,6 +127,10 @@ impl Trouble {
             Self::LostDependency => lost_dependency(role),
             Self::MemoryLeak => memory_leak(role, since),
             Self::SlowDatabase => slow_database(role),
+            Self::FullDisk => shortage::full_disk(role, since),
+            Self::NoisyNeighbour => shortage::noisy_neighbour(role),
+            Self::ExpiredCertificate => shortage::expired_certificate(role),
+            Self::WrongScale => shortage::wrong_scale(role),
         }
     }
 }

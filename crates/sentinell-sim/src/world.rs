@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Restart,
     RevertConfig,
     SetConfig(u32),
+    RenewCertificate,
+    ScaleTo(u32),
 }
 
 impl Order {
@@ -61,6 +63,8 @@ impl Order {
             ("restart", None) => Verb::Restart,
             ("revert-config", None) => Verb::RevertConfig,
             ("set-config", Some(to)) => Verb::SetConfig(*to),
+            ("renew-certificate", None) => Verb::RenewCertificate,
+            ("scale-to", Some(to)) => Verb::ScaleTo(*to),
             _ => return Err(format!("the town does not know how to `{verb}` like this")),
         };
         let role = scene.cast.role(subject).ok_or_else(|| format!("there is no {subject}"))?;
@@ -81,6 +85,10 @@ pub(crate) struct ServiceState {
     pub config: u32,
     /// When it was last restarted by a deed.
     pub restarted_at: Option<Timestamp>,
+    /// When its certificate was last renewed by a deed.
+    pub renewed_at: Option<Timestamp>,
+    /// How many copies are wanted.
+    pub replicas: u32,
     /// When its pods started.
     pub started_at: Timestamp,
 }
@@ -104,6 +112,8 @@ impl World {
             earlier: vec![first - 1],
             config: 1,
             restarted_at: None,
+            renewed_at: None,
+            replicas: role.replicas(),
             started_at,
         };
         let mut changes: Vec<&Change> =
@@ -131,7 +141,12 @@ impl World {
         let lasts = match trouble {
             Trouble::BadDeploy => state.release == then.release,
             Trouble::SlowDatabase => state.config == then.config,
-            Trouble::LostDependency | Trouble::MemoryLeak => state.restarted_at.is_none_or(|at| at < onset),
+            Trouble::LostDependency | Trouble::MemoryLeak | Trouble::NoisyNeighbour => {
+                state.restarted_at.is_none_or(|at| at < onset)
+            }
+            Trouble::ExpiredCertificate => state.renewed_at.is_none_or(|at| at < onset),
+            Trouble::WrongScale => state.replicas == 0,
+            Trouble::FullDisk => true,
         };
         lasts.then_some((trouble, onset))
     }
@@ -147,6 +162,7 @@ impl ServiceState {
         self.revision += 1;
         match kind {
             "config" => self.config += 1,
+            "scale" => self.replicas = 0,
             _ => {
                 self.earlier.push(self.release);
                 self.release = self.revision;
@@ -176,6 +192,11 @@ impl ServiceState {
             }
             Verb::RevertConfig => self.config = self.config.saturating_sub(1).max(1),
             Verb::SetConfig(config) => self.config = config,
+            Verb::RenewCertificate => self.renewed_at = Some(at),
+            Verb::ScaleTo(replicas) => {
+                self.replicas = replicas;
+                self.started_at = at;
+            }
         }
     }
 }

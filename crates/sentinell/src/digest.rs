@@ -9,7 +9,7 @@ mod verify;
 pub use clean::clean;
 pub use verify::evaluate;
 
-use sentinell_core::evidence::{Evidence, Gap, Observation, Query};
+use sentinell_core::evidence::{Evidence, Gap, Observation, Query, Telemetry};
 use sentinell_core::hypothesis::{Hypothesis, RuledOut};
 use sentinell_core::ids::EvidenceId;
 use sentinell_core::investigation::Investigation;
@@ -35,14 +35,17 @@ pub fn condense(case: &Investigation, query: &Query, observation: &Observation) 
     let calls = dependencies(query, &engine_case);
     let read_something = !observation.telemetry.is_empty();
     let diagnosis = diagnose(&engine_case);
-    let mut evidence: Vec<Evidence> = diagnosis.findings.iter().map(|finding| evidence_of(query, finding)).collect();
+    // What was read out of lines is worth no more than its lines, whatever shape the finding has.
+    let only_lines = observation.telemetry.iter().all(|telemetry| matches!(telemetry, Telemetry::Logs { .. }));
+    let mut evidence: Vec<Evidence> =
+        diagnosis.findings.iter().map(|finding| evidence_of(query, finding, only_lines)).collect();
     evidence.extend(calls);
     // What the engine misses in one answer another tool may bring; only the tool knows what it could not read.
     let gaps = if read_something { observation.gaps.clone() } else { translate::gaps(&diagnosis.gaps, observation) };
     (evidence, gaps)
 }
 
-fn evidence_of(query: &Query, finding: &Finding) -> Evidence {
+fn evidence_of(query: &Query, finding: &Finding, only_lines: bool) -> Evidence {
     let kind = serde_json::to_value(finding.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
     let logged =
         matches!(finding.kind, FindingKind::LogNovelty | FindingKind::LogRateChange | FindingKind::LogVanished);
@@ -54,7 +57,7 @@ fn evidence_of(query: &Query, finding: &Finding) -> Evidence {
         summary: finding.summary.clone(),
         strength: finding.strength,
         source: finding.source.clone(),
-        outsider_can_write: logged,
+        outsider_can_write: logged || only_lines,
         finding: serde_json::to_value(finding).unwrap_or_default(),
     }
 }

@@ -36,7 +36,13 @@ impl Deterministic {
     }
 
     fn decide(&self, case: &Investigation, hypotheses: &[Hypothesis]) -> Decision {
-        let drafts = hypotheses.iter().flat_map(|hypothesis| {
+        // Where the runbook for what is most likely is advice for a person, the next best guess is no reason to act.
+        let advised = hypotheses.first().is_some_and(|leading| {
+            let mut applying = self.runbooks.iter().filter(|runbook| runbook.applies_to(leading)).peekable();
+            applying.peek().is_some() && applying.all(|runbook| runbook.action.is_none())
+        });
+        let acting = if advised { &[] } else { hypotheses };
+        let drafts = acting.iter().flat_map(|hypothesis| {
             let fitting = self.runbooks.iter().filter(move |runbook| runbook.applies_to(hypothesis));
             fitting.filter_map(move |runbook| runbook.draft(hypothesis))
         });

@@ -8,6 +8,9 @@ mod database;
 mod golden;
 mod notices;
 mod operations;
+mod poison;
+mod seeds;
+mod storage;
 mod stories;
 mod tidy;
 

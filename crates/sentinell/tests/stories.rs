@@ -1,7 +1,10 @@
 //! The town's stories through the real store and the real loop, on a virtual clock: whole, and cut at every seam.
 
-mod fuse;
-mod house;
+pub mod books;
+pub mod clocks;
+pub mod fuse;
+pub mod house;
+pub mod saboteur;
 
 use fuse::Fuse;
 pub use fuse::quiet_cuts;
@@ -10,21 +13,30 @@ use sentinell_core::investigation::{Entry, Outcome, Resolution};
 use sentinell_sim::{Ending, Story, story};
 
 /// What must hold at the end of every story, cut or not: nothing lost, nothing done twice, nothing forgotten.
-fn check(story: &Story, seen: &Seen, what: &str) {
+pub fn check(story: &Story, seen: &Seen, what: &str) {
     let done = seen.deeds_by_hash.iter().max().copied().unwrap_or(0);
     assert!(done <= 1, "{what}: the same deed was done {done} times");
     assert_eq!(seen.signals_stored, seen.signals_sent, "{what}: an acknowledged signal was lost");
     assert_eq!(seen.incidents, 1, "{what}: one trouble is one incident");
     assert!(seen.chain_holds, "{what}: the journal's hash chain is broken");
-    let phase = seen.case.phase.word();
+    let (phase, whole) = (seen.case.phase.word(), &seen.case.phase);
     let deeds = seen.deeds_by_hash.iter().sum::<usize>();
     let believes = seen.case.hypotheses.first();
     match story.ending {
         Ending::VerifiedFix => {
-            assert_eq!(seen.case.resolution(), Some(Resolution::VerifiedFix), "{what}: {phase}, believes {believes:?}");
+            assert_eq!(
+                seen.case.resolution(),
+                Some(Resolution::VerifiedFix),
+                "{what}: {whole:?}, believes {believes:?}"
+            );
             assert_eq!(deeds, 1, "{what}");
         }
-        Ending::HandedOver => assert_eq!((phase, deeds), ("escalated", 0), "{what}"),
+        Ending::HandedOver => {
+            assert_eq!((phase, deeds), ("escalated", 0), "{what}");
+            let named = believes.map(|belief| (belief.component.as_str(), belief.fault.as_str()));
+            let truth = seen.truth.as_ref().map(|truth| (truth.component.as_str(), truth.fault));
+            assert_eq!(named, truth, "{what}: handed over without the cause");
+        }
         // A crash before the deed leaves the same doubt as one after it, and zero deeds.
         Ending::InDoubt => assert!(phase == "in_doubt" && deeds <= 1, "{what}: {phase} after {deeds} deeds"),
         Ending::SelfRecovered => {
@@ -74,6 +86,10 @@ stories!(
     memory_leak,
     slow_database,
     nothing_wrong,
+    full_disk,
+    noisy_neighbour,
+    expired_certificate,
+    wrong_scale,
     late_approval,
     rejection,
     storm,
@@ -106,7 +122,10 @@ async fn a_worker_that_stalls_between_intent_and_deed_and_wakes_up_late_does_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_moments_and_noise_do_not_change_how_a_story_ends() {
-    for name in ["bad_deploy", "lost_dependency", "memory_leak", "slow_database", "nothing_wrong"] {
+    let short = ["full_disk", "noisy_neighbour", "expired_certificate", "wrong_scale"];
+    for name in
+        ["bad_deploy", "lost_dependency", "memory_leak", "slow_database", "nothing_wrong"].into_iter().chain(short)
+    {
         for seed in 0..6 {
             whole(name, seed).await;
         }
@@ -123,4 +142,13 @@ async fn the_journal_tells_before_and_after() {
         _ => None,
     });
     assert_eq!(verified, Some(Outcome::Fixed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_out_of_lines_is_worth_no_more_than_lines_whatever_its_shape() {
+    let (_, seen, _) = whole("expired_certificate", 7).await;
+    let believed = &seen.case.hypotheses[0];
+    let cited: Vec<_> = seen.case.evidence.iter().filter(|evidence| believed.supports.contains(&evidence.id)).collect();
+    assert!(cited.iter().any(|evidence| evidence.kind == "contradiction"), "{cited:?}");
+    assert!(cited.iter().all(|evidence| evidence.outsider_can_write), "an outsider can write log lines");
 }

@@ -201,6 +201,16 @@ fn an_approval_that_comes_too_late_does_nothing() {
 }
 
 #[test]
+fn an_approval_whose_time_the_journal_has_seen_pass_does_not_become_valid_when_the_clock_is_set_back() {
+    let mut story = Story::proposed(Autonomy::Approve);
+    story.hear(Input::Asked("a1".into()));
+    story.now = story.now.plus_seconds(1800);
+    story.say(Command::Note { by: "ann".into(), text: "late".into() }).unwrap();
+    story.now = story.now.plus_seconds(-1700);
+    assert!(matches!(story.approve(), Err(Refusal::Gone(_))));
+}
+
+#[test]
 fn the_kill_switch_pressed_while_an_approval_waited_stops_the_deed() {
     let mut story = Story::proposed(Autonomy::Approve);
     story.approve().unwrap();

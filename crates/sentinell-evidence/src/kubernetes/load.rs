@@ -27,6 +27,10 @@ struct Moves {
     cpu: f64,
     /// Share of time throttled, worst minus usual.
     throttled: f64,
+    /// Share of time spent waiting for a processor that others use, worst minus usual.
+    waiting: f64,
+    /// The node that its series name.
+    node: Option<String>,
     /// Retransmissions or losses a second, worst minus usual.
     retransmits: f64,
 }
@@ -45,6 +49,7 @@ struct Rise {
 pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
     let moves = moves(case);
     starved(snapshot, &moves, report);
+    noisy(snapshot, &moves, report);
     let losing = losing_node(snapshot, &moves, report);
     let slow = Slow::of(case, &moves);
     slow.report(snapshot, &moves, losing, report);
@@ -58,6 +63,7 @@ fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
         let Some(shape) = Shape::of(series, case.onset_ms) else { continue };
         let entry = all.entry(series.subject.clone()).or_default();
+        entry.node = entry.node.take().or_else(|| series.labels.get("node").cloned());
         if is_latency(&name) {
             let times = (shape.worst + floor) / (shape.usual + floor);
             let rise =
@@ -68,6 +74,8 @@ fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
             }
         } else if has(&["throttl", "cfs"]) {
             entry.throttled = entry.throttled.max(shape.worst - shape.usual);
+        } else if has(&["cpu"]) && has(&["pressure", "waiting", "steal"]) {
+            entry.waiting = entry.waiting.max(shape.worst - shape.usual);
         } else if has(&["retrans", "packet_loss", "packets_dropped"]) {
             entry.retransmits = entry.retransmits.max(shape.worst - shape.usual);
         } else if has(&["cpu"]) && !has(&["limit", "request"]) {
@@ -158,6 +166,41 @@ fn is_starved(moved: &Moves) -> bool {
     moved.cpu >= 2.8 && moved.throttled >= 0.2
 }
 
+/// Waits for a processor, although it wants no more of it than usual.
+fn is_crowded_out(moved: &Moves) -> bool {
+    moved.cpu < 2.0 && moved.waiting >= 0.2
+}
+
+/// Much more cpu, unthrottled, on a node where others wait for theirs.
+fn noisy(snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, report: &mut Report) {
+    let node_of = |entity: &Entity, moved: &Moves| {
+        moved.node.clone().or_else(|| pod_of(snapshot, entity).map(|pod| pod.node.clone())).filter(|n| !n.is_empty())
+    };
+    let busy = |moved: &Moves| moved.cpu >= 2.8 && !is_starved(moved);
+    for (entity, moved) in moves.iter().filter(|(entity, moved)| entity.kind != EntityKind::Node && busy(moved)) {
+        let Some(node) = node_of(entity, moved) else { continue };
+        let waits = |(other, its): &(&Entity, &Moves)| {
+            *other != entity
+                && other.kind != EntityKind::Node
+                && is_crowded_out(its)
+                && node_of(other, its).as_ref() == Some(&node)
+        };
+        let names: Vec<&str> = moves.iter().filter(waits).map(|(other, _)| other.name.as_str()).take(5).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let subject = owner(snapshot, entity);
+        let say = format!(
+            "{} uses {:.0} times its usual cpu on node {node}, where {} wait for theirs",
+            subject.name,
+            moved.cpu,
+            names.join(", ")
+        );
+        let strength = if names.len() > 1 { 0.95 } else { 0.8 };
+        report.contradiction(subject, Fault::NoisyNeighbour, strength, 9, &say, "cpu usage and waiting by node");
+    }
+}
+
 /// A pod's or service's workload, in its namespace.
 fn owner(snapshot: &Snapshot, entity: &Entity) -> Entity {
     match pod_of(snapshot, entity) {
@@ -225,7 +268,7 @@ impl<'a> Slow<'a> {
             report.contradiction(subject, Fault::NetworkDelay, 0.9, 8, &say, "latency by node");
         }
         for (entity, rise) in &self.own {
-            let busy = moves.get(*entity).is_some_and(is_starved);
+            let busy = moves.get(*entity).is_some_and(|moved| is_starved(moved) || is_crowded_out(moved));
             let share = (rise.by / worst.by).clamp(0.0, 1.0);
             // The node, lost segments or a starved processor explain a slow service better.
             let rest = if losing || node.is_some() || busy { 0.5 } else { 1.0 };

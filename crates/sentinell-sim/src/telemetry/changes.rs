@@ -9,7 +9,7 @@ pub(crate) fn read(world: &World, from: Timestamp, now: Timestamp) -> Vec<Change
     let others = world.scene.changes.iter().map(|(role, change)| {
         let state = world.service(*role, change.at);
         let reference = match change.kind.as_str() {
-            "config" => change.reference.clone(),
+            "config" | "scale" => change.reference.clone(),
             _ => format!("revision {}", state.revision),
         };
         Change { reference, ..change.clone() }
@@ -22,6 +22,8 @@ pub(crate) fn read(world: &World, from: Timestamp, now: Timestamp) -> Vec<Change
             Verb::Restart => ("restart", "restarted".to_owned()),
             Verb::RevertConfig => ("config", "configuration put back".to_owned()),
             Verb::SetConfig(config) => ("config", format!("configuration {config} set")),
+            Verb::RenewCertificate => ("certificate", "certificate renewed".to_owned()),
+            Verb::ScaleTo(replicas) => ("scale", format!("scaled to {replicas}")),
         };
         Some(Change {
             at: deed.at,

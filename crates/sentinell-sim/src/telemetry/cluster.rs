@@ -1,4 +1,4 @@
-//! The town's cluster as the Kubernetes API would show it: Deployments, Pods and Events.
+//! The town's cluster as the Kubernetes API would show it: Deployments, Services, Pods and Events.
 
 use crate::cast::{NAMESPACE, Role};
 use crate::rng::{SplitMix64, word};
@@ -30,15 +30,16 @@ impl<'w> View<'w> {
     }
 
     fn objects(&self) -> Vec<Value> {
-        let pods: Vec<String> = (0..self.role.replicas()).map(|copy| self.pod_name(copy)).collect();
-        let mut objects = vec![self.deployment()];
+        let pods: Vec<String> = (0..self.state.replicas).map(|copy| self.pod_name(copy)).collect();
+        let mut objects = vec![self.deployment(), self.service()];
         objects.extend(pods.iter().map(|pod| self.pod(pod)));
         objects.extend(pods.iter().filter_map(|pod| self.event(pod)));
         objects
     }
 
     fn is_up(&self) -> bool {
-        self.effect.as_ref().is_none_or(|effect| effect.up)
+        // Nothing wanted and nothing there is as it should be, says the Deployment.
+        self.state.replicas == 0 || self.effect.as_ref().is_none_or(|effect| effect.up)
     }
 
     fn kills(&self) -> u32 {
@@ -77,8 +78,17 @@ impl<'w> View<'w> {
         format!("{:.0}Mi", memory_limit(self.role) / 1024.0 / 1024.0)
     }
 
+    fn service(&self) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "spec": {"selector": {"app": self.name}, "type": "ClusterIP",
+                "ports": [{"port": self.port(), "targetPort": self.port(), "protocol": "TCP"}]},
+        })
+    }
+
     fn deployment(&self) -> Value {
-        let (replicas, labels) = (self.role.replicas(), json!({"app": self.name}));
+        let (replicas, labels) = (self.state.replicas, json!({"app": self.name}));
         let ready = if self.is_up() { replicas } else { 0 };
         let mut status = json!({
             "observedGeneration": self.state.revision, "replicas": replicas, "updatedReplicas": replicas,
@@ -92,6 +102,7 @@ impl<'w> View<'w> {
             ],
         });
         match ready {
+            0 if replicas == 0 => {}
             0 => status["unavailableReplicas"] = json!(replicas),
             _ => (status["readyReplicas"], status["availableReplicas"]) = (json!(ready), json!(ready)),
         }
@@ -125,7 +136,7 @@ impl<'w> View<'w> {
                 "creationTimestamp": seconds(self.state.started_at),
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": template, "controller": true}],
             },
-            "spec": {"containers": [self.container()], "nodeName": "town-node-1", "restartPolicy": "Always"},
+            "spec": {"containers": [self.container()], "nodeName": self.role.node(), "restartPolicy": "Always"},
             "status": {
                 "phase": "Running", "startTime": seconds(self.state.started_at),
                 "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Initialized", "status": "True"},
@@ -174,7 +185,7 @@ impl<'w> View<'w> {
             "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": reason, "message": message, "count": count,
             "metadata": {"name": format!("{pod}.1"), "namespace": NAMESPACE},
             "involvedObject": {"kind": "Pod", "namespace": NAMESPACE, "name": pod},
-            "source": {"component": "kubelet", "host": "town-node-1"},
+            "source": {"component": "kubelet", "host": self.role.node()},
             "firstTimestamp": seconds(self.world.scene.onset), "lastTimestamp": seconds(self.now),
         }))
     }

@@ -81,20 +81,20 @@ fn write(world: &World, role: Role, second: i64) -> Vec<LogLine> {
     let start = Timestamp(second.saturating_mul(1000));
     let key = |what: &str| [word(what), role.index() as u64, second.unsigned_abs()];
     let mut lines = vec![];
-    let mut pen =
-        Pen { cast: &scene.cast, rng: SplitMix64::keyed(scene.seed, &key("usual")), start, lines: &mut lines };
-    pen.write(usual(role));
+    let (cast, onset) = (&scene.cast, scene.onset);
+    let rng = SplitMix64::keyed(scene.seed, &key("usual"));
+    Pen { cast, onset, rng, start, lines: &mut lines }.write(usual(role));
     // Noticed at the moment of each line: a trouble begins and ends in the middle of a second.
     lines.retain(|line| line.at.is_none_or(|at| world.effect(role, at).is_none_or(|effect| effect.up)));
     if let Some(effect) = world.effect(role, start.plus_millis(999)).or_else(|| world.effect(role, start)) {
         let mut besides = vec![];
         let rng = SplitMix64::keyed(scene.seed, &key("trouble"));
-        Pen { cast: &scene.cast, rng, start, lines: &mut besides }.write(effect.lines);
+        Pen { cast, onset, rng, start, lines: &mut besides }.write(effect.lines);
         lines.extend(besides.into_iter().filter(|line| line.at.is_some_and(|at| world.trouble(at).is_some())));
     }
     if scene.story.mischief.whisper && role == Role::Edge && start >= scene.onset {
         let rng = SplitMix64::keyed(scene.seed, &key("whisper"));
-        Pen { cast: &scene.cast, rng, start, lines: &mut lines }.write(&[WHISPER]);
+        Pen { cast, onset, rng, start, lines: &mut lines }.write(&[WHISPER]);
     }
     lines.sort_by_key(|line| line.at);
     lines
@@ -102,6 +102,7 @@ fn write(world: &World, role: Role, second: i64) -> Vec<LogLine> {
 
 struct Pen<'a> {
     cast: &'a Cast,
+    onset: Timestamp,
     rng: SplitMix64,
     start: Timestamp,
     lines: &'a mut Vec<LogLine>,
@@ -112,7 +113,10 @@ impl Pen<'_> {
         for kind in kinds {
             if self.rng.unit() * 10.0 < kind.rate {
                 let at = self.start.plus_millis(i64::try_from(self.rng.below(1000)).unwrap_or(0));
-                let text = fill(kind.text, self.cast, &mut self.rng);
+                let moments = [("{now}", at), ("{onset}", self.onset)];
+                let dated = moments.into_iter().filter(|(hole, _)| kind.text.contains(hole));
+                let dated = dated.fold(kind.text.to_owned(), |text, (hole, at)| text.replace(hole, &at.to_string()));
+                let text = fill(&dated, self.cast, &mut self.rng);
                 self.lines.push(LogLine { at: Some(at), level: Some(kind.level.to_owned()), text });
             }
         }

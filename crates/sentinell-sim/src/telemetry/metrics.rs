@@ -12,13 +12,15 @@ use sentinell_core::time::Timestamp;
 const STEP: i64 = 10_000;
 
 /// Every metric.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 9] = [
     "up",
     "requests_per_second",
     "error_ratio",
     "latency_p99_seconds",
     "memory_working_set_bytes",
     "cpu_usage_cores",
+    "cpu_pressure_waiting_ratio",
+    "volume_available_bytes",
     "container_restarts_total",
 ];
 
@@ -35,14 +37,30 @@ fn normal(role: Role) -> (f64, f64, f64, f64) {
     }
 }
 
+/// The volume of the one service that has one, bytes.
+const VOLUME: f64 = 20.0 * 1024.0 * 1024.0 * 1024.0;
+
+/// Whether a service has such a metric at all.
+pub(crate) fn has(role: Role, name: &str) -> bool {
+    name != "volume_available_bytes" || role == Role::Store
+}
+
 /// A service's memory limit, bytes.
 pub(crate) fn memory_limit(role: Role) -> f64 {
     normal(role).2
 }
 
+/// The processor time that a service usually takes, cores.
+pub(crate) fn usual_cores(role: Role) -> f64 {
+    normal(role).3
+}
+
 /// One value; none while nobody answers the scrape.
 pub(crate) fn value(world: &World, role: Role, name: &str, at: Timestamp) -> Option<f64> {
     let effect = world.effect(role, at).unwrap_or(WELL);
+    if world.service(role, at).replicas == 0 {
+        return None;
+    }
     if name == "up" {
         return Some(if effect.up { 1.0 } else { 0.0 });
     }
@@ -61,7 +79,11 @@ pub(crate) fn value(world: &World, role: Role, name: &str, at: Timestamp) -> Opt
         "memory_working_set_bytes" => {
             Some((limit * effect.memory.unwrap_or(0.35) * (1.0 + 0.01 * noise)).min(limit).round())
         }
-        "cpu_usage_cores" => Some(cores * (1.0 + 0.08 * noise)),
+        "cpu_usage_cores" => Some(cores * (1.0 + 0.08 * noise) * effect.cpu),
+        "cpu_pressure_waiting_ratio" => Some((0.01 + 0.002 * noise).max(0.0) + effect.waiting * (1.0 + 0.06 * noise)),
+        "volume_available_bytes" => {
+            Some((VOLUME * (1.0 - effect.disk.unwrap_or(0.6 + 0.0005 * noise))).max(0.0).round())
+        }
         "container_restarts_total" => Some(f64::from(effect.kills)),
         _ => None,
     }
@@ -76,7 +98,7 @@ pub(crate) fn read(world: &World, role: Role, name: &str, minutes: i64, now: Tim
     Telemetry::Metric {
         subject: world.scene.cast.subject(role),
         name: name.to_owned(),
-        labels: labels(&[("namespace", NAMESPACE), ("service", service)]),
+        labels: labels(&[("namespace", NAMESPACE), ("service", service), ("node", role.node())]),
         source: format!("{name}{{namespace=\"{NAMESPACE}\",service=\"{service}\"}}"),
         points,
     }

@@ -116,17 +116,20 @@ fn proposal(scene: &Scene) -> Option<(String, String)> {
         supports: vec![],
         contradicts: vec![],
     });
-    let mut drafts =
-        believed.filter_map(|belief| runbooks.iter().find(|book| book.applies_to(&belief))?.draft(&belief));
-    drafts.next().map(|draft| (draft.kind, draft.target))
+    let mut applies =
+        believed.filter_map(|belief| Some(runbooks.iter().find(|book| book.applies_to(&belief))?.draft(&belief)));
+    // A runbook without an action is advice for a person, and no reason to try the next best.
+    applies.next()?.map(|draft| (draft.kind, draft.target))
 }
 
 #[test]
 fn the_runbooks_propose_the_cure_and_nothing_where_nothing_is_wrong() {
-    for name in ["bad_deploy", "lost_dependency", "memory_leak", "slow_database", "blindfold", "whisper"] {
+    let plain = ["bad_deploy", "lost_dependency", "memory_leak", "slow_database", "blindfold", "whisper"];
+    let short = ["full_disk", "noisy_neighbour", "expired_certificate", "wrong_scale"];
+    for name in plain.into_iter().chain(short) {
         let cured = (0..10).filter(|seed| {
             let scene = scene(name, *seed);
-            proposal(&scene) == scene.truth().map(|truth| (truth.cure.to_owned(), truth.target))
+            proposal(&scene) == scene.truth().and_then(|truth| Some((truth.cure?.to_owned(), truth.target)))
         });
         assert!(cured.count() >= 9, "{name}");
     }

@@ -155,8 +155,14 @@ where
 {
     run!(conn, "SAVEPOINT command");
     let result = work(conn).await;
-    if result.is_err() {
-        run!(conn, "ROLLBACK TO command");
+    match &result {
+        // The whole group goes. A disk that is full or fails has rolled back the transaction by itself, so that there may
+        // be none any more: saying that instead would hide the reason, and go on without one.
+        Err(error) if error.spoils_group() => return result,
+        Err(_) => {
+            run!(conn, "ROLLBACK TO command");
+        }
+        Ok(_) => {}
     }
     run!(conn, "RELEASE command");
     result

@@ -1,6 +1,8 @@
 //! Many incidents side by side, until somebody says stop.
 
 use super::Worker;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -20,12 +22,19 @@ impl Worker {
     async fn slot(self: Arc<Self>, stop: CancellationToken) {
         let mut news = self.store.subscribe();
         while !stop.is_cancelled() {
-            let pause = match self.work_once().await {
-                Ok(true) => continue,
-                Ok(false) => self.until_due().await,
-                Err(error) => {
+            let pause = match AssertUnwindSafe(self.work_once()).catch_unwind().await {
+                Ok(Ok(true)) => continue,
+                Ok(Ok(false)) => self.until_due().await,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "the store does not answer; trying again");
                     Duration::from_secs(1)
+                }
+                // Its lease lapses like a dead worker's, which counts against that incident; the others go on.
+                Err(_) => {
+                    tracing::error!(
+                        "a defect: handling an incident panicked; after three times it is left to a person"
+                    );
+                    continue;
                 }
             };
             tokio::select! {

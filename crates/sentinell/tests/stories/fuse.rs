@@ -1,20 +1,46 @@
-//! A fuse on every seam: each spark is a place where a worker may die.
+//! A fuse on every seam: each spark is a place where a worker may die, or where the clock may jump.
 
+use super::books::Books;
 use sentinell_core::action::{Action, ActionDraft, Plan};
 use sentinell_core::approval::Warrant;
 use sentinell_core::evidence::{Observation, Query};
 use sentinell_core::investigation::{Investigation, Turn};
 use sentinell_core::ports::*;
 use sentinell_core::time::Timestamp;
+use sentinell_sim::VirtualClock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use tokio::sync::Mutex;
 
-/// Counts sparks and blows at one of them: the worker's task panics there, which is as good as its death, since the
-/// loop catches nothing.
+/// What happens where the fuse blows.
+#[derive(Clone)]
+enum Blow {
+    /// The worker's task panics there, which is as good as its death, since the loop catches nothing.
+    Death,
+    /// The clock jumps by so many milliseconds, forward or back.
+    Jump(i64, Jumps),
+}
+
+/// How far the clocks of our machines are from the town's, after all their jumps, milliseconds.
+#[derive(Clone, Default)]
+pub struct Jumps(Arc<AtomicI64>);
+
+impl Jumps {
+    pub fn jump(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub fn millis(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts sparks and blows at one of them.
 #[derive(Clone)]
 pub struct Fuse {
     sparks: Arc<AtomicU32>,
-    blows_at: u32,
+    blows_at: Arc<AtomicU64>,
+    blow: Blow,
 }
 
 const CUT: &str = "cut here";
@@ -29,13 +55,33 @@ pub fn quiet_cuts() {
     }));
 }
 
+/// Whether a task ended because a fuse blew; any other panic goes on.
+pub fn was_cut(error: tokio::task::JoinError) -> bool {
+    match error.try_into_panic() {
+        Ok(payload) if payload.downcast_ref::<&str>() == Some(&CUT) => true,
+        Ok(payload) if payload.downcast_ref::<String>().is_some_and(|text| text == CUT) => true,
+        Ok(payload) => std::panic::resume_unwind(payload),
+        Err(_) => false,
+    }
+}
+
 impl Fuse {
     pub fn never() -> Self {
         Self::after(u32::MAX)
     }
 
     pub fn after(blows_at: u32) -> Self {
-        Self { sparks: Arc::default(), blows_at }
+        Self { sparks: Arc::default(), blows_at: Arc::new(u64::from(blows_at).into()), blow: Blow::Death }
+    }
+
+    /// The clock jumps at one seam.
+    pub fn jumping(seam: u32, millis: i64, jumps: Jumps) -> Self {
+        Self { blow: Blow::Jump(millis, jumps), ..Self::after(seam) }
+    }
+
+    /// Blows again, so many seams from here.
+    pub fn rearm(&self, seams: u32) {
+        self.blows_at.store(u64::from(self.sparks()) + u64::from(seams), Ordering::SeqCst);
     }
 
     pub fn sparks(&self) -> u32 {
@@ -43,9 +89,36 @@ impl Fuse {
     }
 
     fn spark(&self) {
-        if self.sparks.fetch_add(1, Ordering::SeqCst) + 1 == self.blows_at {
-            panic!("{CUT}");
+        let spark = u64::from(self.sparks.fetch_add(1, Ordering::SeqCst)) + 1;
+        if spark != self.blows_at.load(Ordering::SeqCst) {
+            return;
         }
+        match &self.blow {
+            Blow::Death => panic!("{CUT}"),
+            Blow::Jump(millis, jumps) => jumps.jump(*millis),
+        }
+    }
+}
+
+/// A worker's clock: a seam at every look, wrong by a constant and by what it jumped, and with an auditor who looks at the books whenever the
+/// worker looks at the clock, which it does between any two transactions.
+pub struct Watch {
+    pub fuse: Fuse,
+    pub clock: Arc<VirtualClock>,
+    pub wrong_by: i64,
+    pub jumps: Jumps,
+    pub auditor: Option<Arc<Mutex<Books>>>,
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        if let Some(books) = &self.auditor {
+            let audit = async { books.lock().await.check().await };
+            let agreed = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(audit));
+            agreed.unwrap_or_else(|why| panic!("a half state: {why}"));
+        }
+        self.fuse.spark();
+        self.clock.now().plus_millis(self.wrong_by + self.jumps.millis())
     }
 }
 
@@ -53,14 +126,6 @@ impl Fuse {
 pub struct Fused<T: ?Sized> {
     pub fuse: Fuse,
     pub inner: Arc<T>,
-}
-
-/// The loop reads the clock between any two things it does, so that every read is a seam, too.
-impl Clock for Fused<dyn Clock> {
-    fn now(&self) -> Timestamp {
-        self.fuse.spark();
-        self.inner.now()
-    }
 }
 
 impl Tool for Fused<dyn Tool> {

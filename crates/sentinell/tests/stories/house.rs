@@ -1,9 +1,11 @@
 //! One town, one store, one clock, and as many workers as die: plays a story to its end.
 
-use super::fuse::{Fuse, Fused};
+use super::books::{Books, Kept};
+use super::fuse::{Fuse, Fused, Jumps, Watch, was_cut};
+use super::saboteur::Saboteur;
 use crate::database::Place;
 use sentinell::reasoner::Deterministic;
-use sentinell::store::{self, Accept, Filter, Store};
+use sentinell::store::{self, Accept, CommandError, Store, StoreError};
 use sentinell::worker::{Options, Worker};
 use sentinell_core::action::Action;
 use sentinell_core::alert::fingerprint;
@@ -13,26 +15,24 @@ use sentinell_core::policy::{Autonomy, Budget, Policy};
 use sentinell_core::ports::{Actuator, BoxFuture, Clock, Reasoner, Tool};
 use sentinell_core::runbook::Runbook;
 use sentinell_core::time::Timestamp;
-use sentinell_sim::Cue;
-use sentinell_sim::Town;
-use sentinell_sim::VirtualClock;
-use sentinell_sim::{Approval, Story};
-use sentinell_sim::{Seam, Stall};
+use sentinell_sim::{Approval, Cue, Seam, Stall, Story, Town, Truth, VirtualClock};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 /// Leases and deadlines run on the virtual clock; this long is a worker's death noticed.
-const LEASE: Duration = Duration::from_secs(15);
+pub const LEASE: Duration = Duration::from_secs(15);
 /// A story that goes on longer than this, in town time, goes in circles.
-const LONGEST: i64 = 4 * 3600;
+pub const LONGEST: i64 = 4 * 3600;
 
 /// What is left when a story is over.
 pub struct Seen {
     pub case: Investigation,
     pub entries: Vec<Entry>,
+    pub truth: Option<Truth>,
     pub incidents: usize,
     pub signals_sent: usize,
     pub signals_stored: usize,
@@ -40,18 +40,31 @@ pub struct Seen {
     pub deeds_by_hash: Vec<usize>,
     pub refused: usize,
     pub chain_holds: bool,
+    /// From the onset to the end by the town's clock, milliseconds.
+    pub millis: i64,
 }
 
 pub struct House {
-    town: Town,
-    store: Store,
-    clock: Arc<VirtualClock>,
+    pub town: Town,
+    pub store: Store,
+    pub clock: Arc<VirtualClock>,
+    pub books: Arc<Mutex<Books>>,
+    pub cues: VecDeque<Cue>,
+    /// Deliveries whose sender was told that they are taken.
+    pub acknowledged: BTreeSet<String>,
+    url: String,
+    /// What our machines' clocks jumped by; the town's own never does.
+    pub jumps: Jumps,
     fuse: Fuse,
     approval: Approval,
-    cues: VecDeque<Cue>,
+    saboteur: Option<Saboteur>,
+    /// What the workers' clocks are wrong by, milliseconds; they take turns.
+    wrong_by: Vec<i64>,
+    audits_every_seam: bool,
     sleeper: Option<Arc<Sleeper>>,
-    workers: u32,
-    _place: Place,
+    workers: usize,
+    /// Goes with the house.
+    _home: Box<dyn Any + Send>,
 }
 
 /// Holds the first deed between its warrant and its effect until it is woken.
@@ -61,6 +74,20 @@ pub struct Sleeper {
     asleep: Notify,
     wake: Notify,
     awake: Notify,
+}
+
+impl Sleeper {
+    /// Waits for a task: true if it fell asleep, false if it ended.
+    pub async fn catches<T>(&self, task: &tokio::task::JoinHandle<T>) -> bool {
+        tokio::select! {
+            () = self.asleep.notified() => true,
+            () = settled(task) => false,
+        }
+    }
+
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
 }
 
 impl Stall for Sleeper {
@@ -77,16 +104,52 @@ impl Stall for Sleeper {
 
 impl House {
     pub async fn new(story: &Story, seed: u64, fuse: Fuse) -> Self {
-        let place = Place::new().await;
-        let store = Store::open(place.url(), store::Options::default()).await.unwrap();
+        Self::over(story, seed, fuse, None).await
+    }
+
+    /// The same over a disk that fails.
+    pub async fn over(story: &Story, seed: u64, fuse: Fuse, saboteur: Option<Saboteur>) -> Self {
+        let (url, home): (String, Box<dyn Any + Send>) = match &saboteur {
+            None => {
+                let place = Place::new().await;
+                (place.url().to_owned(), Box::new(place))
+            }
+            // Hooks are SQLite's; and where nothing is asked of the disk, memory will do.
+            Some(_) => {
+                let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+                (format!("sqlite://{}", folder.path().join("town.db").display()), Box::new(folder))
+            }
+        };
+        let on_connect = saboteur.as_ref().map(Saboteur::hook);
+        let options = store::Options { on_connect, ..store::Options::default() };
+        let store = Store::open(&url, options).await.unwrap();
         let epoch = Timestamp::parse("2026-03-01T09:00:00Z").unwrap();
         let clock = Arc::new(VirtualClock::at(epoch));
         let scene = story.stage(seed, epoch);
         let policy = Policy { autonomy: Autonomy::Approve, ..Policy::default() };
         store.set_policy(policy, &Actor("test".into()), "the story", epoch).await.unwrap();
-        let cues = scene.cues().into();
-        let town = Town::new(scene, clock.clone());
-        Self { town, store, clock, fuse, approval: story.approval, cues, sleeper: None, workers: 0, _place: place }
+        let books = Arc::new(Mutex::new(Books::open(&url).await));
+        if let Some(saboteur) = &saboteur {
+            saboteur.arm();
+        }
+        Self {
+            cues: scene.cues().into(),
+            town: Town::new(scene, clock.clone()),
+            store,
+            url,
+            acknowledged: BTreeSet::new(),
+            clock,
+            books,
+            jumps: Jumps::default(),
+            fuse,
+            approval: story.approval,
+            saboteur,
+            wrong_by: vec![0],
+            audits_every_seam: false,
+            sleeper: None,
+            workers: 0,
+            _home: home,
+        }
     }
 
     /// The first deed is held, and released when everything else is over.
@@ -97,18 +160,62 @@ impl House {
         self
     }
 
+    /// The same, woken by the caller.
+    pub fn with_the_sleeper(mut self) -> (Self, Option<Arc<Sleeper>>) {
+        self = self.with_a_sleeper();
+        let sleeper = self.sleeper.take();
+        (self, sleeper)
+    }
+
+    /// The server ends without a word and another one opens the same database.
+    pub async fn restart(&mut self) {
+        let on_connect = self.saboteur.as_ref().map(Saboteur::hook);
+        let options = store::Options { on_connect, ..store::Options::default() };
+        match Store::open(&self.url, options).await {
+            Ok(store) => self.store = store,
+            Err(error) => self.excuse(&error),
+        }
+    }
+
+    /// The books are audited whenever a worker looks at its clock: after every transaction.
+    pub fn with_an_auditor(mut self) -> Self {
+        self.audits_every_seam = true;
+        self
+    }
+
+    /// The clock jumps at one seam.
+    pub fn with_a_jump(mut self, seam: u32, millis: i64) -> Self {
+        self.fuse = Fuse::jumping(seam, millis, self.jumps.clone());
+        self
+    }
+
+    /// As many workers as this, with clocks that are wrong by so much, take turns.
+    pub fn with_clocks(mut self, wrong_by: Vec<i64>) -> Self {
+        self.wrong_by = wrong_by;
+        self
+    }
+
+    /// Less to look at, for nights by the thousand.
+    pub fn in_brief(mut self) -> Self {
+        self.town = self.town.in_brief();
+        self
+    }
+
     /// A new worker process: fresh memory, the same store, the same world.
-    fn worker(&mut self) -> Arc<Worker> {
+    pub fn worker(&mut self) -> Arc<Worker> {
+        let wrong_by = self.wrong_by[self.workers % self.wrong_by.len()];
         self.workers += 1;
         let fuse = &self.fuse;
         let tools: Vec<Arc<dyn Tool>> = self.town.tools().into_iter().map(|tool| fused(fuse, tool)).collect();
-        let hands: Arc<dyn Actuator> = Arc::new(self.town.hands());
+        let (clock, jumps) = (self.clock.clone(), self.jumps.clone());
+        let auditor = self.audits_every_seam.then(|| self.books.clone());
+        let clock: Arc<dyn Clock> = Arc::new(Watch { fuse: fuse.clone(), clock, wrong_by, jumps, auditor });
+        let hands: Arc<dyn Actuator> = Arc::new(self.town.hands().with_clock(clock.clone()));
         let hands: Arc<dyn Actuator> = Arc::new(Fused { fuse: fuse.clone(), inner: hands });
         let books = sentinell_sim::runbooks();
         let books = books.into_iter().map(|(_, text)| Runbook::parse(text).unwrap()).collect();
         let mind: Arc<dyn Reasoner> = Arc::new(Deterministic::new(tools.clone(), books));
         let mind: Arc<dyn Reasoner> = Arc::new(Fused { fuse: fuse.clone(), inner: mind });
-        let clock: Arc<dyn Clock> = Arc::new(Fused { fuse: fuse.clone(), inner: self.clock.clone() as Arc<dyn Clock> });
         let holder = format!("worker-{}", self.workers);
         let options = Options { holder, lease: LEASE, concurrency: 1, poll: Duration::from_millis(10) };
         Arc::new(Worker::new(self.store.clone(), tools, vec![hands], mind, clock, options))
@@ -117,12 +224,14 @@ impl House {
     /// Plays to the end: signals arrive, people answer, workers work and die, time passes.
     pub async fn play(mut self) -> Seen {
         let sent: BTreeSet<_> = self.cues.iter().map(|cue| cue.signal.delivery_id.clone()).collect();
-        let end = self.clock.now().plus_seconds(LONGEST);
-        let mut worker = self.worker();
+        let mut steps = 0;
+        let mut crew: VecDeque<_> = (0..self.wrong_by.len()).map(|_| self.worker()).collect();
         let mut sleeping = None;
-        while self.clock.now() < end {
+        while !self.is_too_long(&mut steps) {
             self.deliver_due().await;
             self.answer_due().await;
+            self.audit().await;
+            let worker = crew.pop_front().unwrap();
             let task = tokio::spawn({
                 let worker = worker.clone();
                 async move { worker.work_once().await }
@@ -134,22 +243,30 @@ impl House {
                 },
                 _ => Ok(task.await),
             };
-            match worked {
-                Ok(Ok(Ok(true))) => {}
+            let successor = match worked {
+                Ok(Ok(Ok(true))) => worker,
                 Ok(Ok(Ok(false))) => {
                     if self.is_over().await {
                         break;
                     }
                     self.pass_time().await;
+                    worker
                 }
-                Ok(Ok(Err(error))) => panic!("the store failed: {error}"),
+                Ok(Ok(Err(error))) => {
+                    self.excuse(&error);
+                    worker
+                }
                 // It died; another process takes over once the lease has lapsed.
-                Ok(Err(_)) => worker = self.worker(),
+                Ok(Err(error)) => {
+                    assert!(was_cut(error), "a worker ended");
+                    self.worker()
+                }
                 Err(task) => {
                     sleeping = Some(task);
-                    worker = self.worker();
+                    self.worker()
                 }
-            }
+            };
+            crew.push_back(successor);
         }
         if let (Some(sleeper), Some(task)) = (&self.sleeper, sleeping) {
             sleeper.wake.notify_one();
@@ -158,16 +275,42 @@ impl House {
         self.look_back(sent.len()).await
     }
 
-    async fn deliver_due(&mut self) {
+    /// By steps, since the clock is not to be trusted.
+    fn is_too_long(&self, steps: &mut u32) -> bool {
+        *steps += 1;
+        *steps > 20_000
+    }
+
+    /// Nothing that is on disk contradicts anything else that is there.
+    pub async fn audit(&self) {
+        self.books.lock().await.check().await.unwrap_or_else(|why| panic!("a half state: {why}"));
+    }
+
+    /// Sends what is due; a sender whose signal was not acknowledged sends it again.
+    pub async fn deliver_due(&mut self) {
         let now = self.clock.now();
         while self.cues.front().is_some_and(|cue| cue.at <= now) {
-            let Cue { signal, .. } = self.cues.pop_front().unwrap();
+            let mut signal = self.cues[0].signal.clone();
+            signal.received_at = signal.received_at.plus_millis(self.jumps.millis());
             let label = |key: &str| signal.labels.get(key).cloned().unwrap_or_default();
             let fingerprint = fingerprint([label("alertname").as_str(), label("service").as_str()]);
             let new_incident = format!("i-{}", signal.id).as_str().into();
             let (budget, raw_sha256) = (Budget::default(), [0; 32]);
-            self.store.accept(Accept { signal, fingerprint, raw_sha256, budget, new_incident }).await.unwrap();
+            match self.store.accept(Accept { signal, fingerprint, raw_sha256, budget, new_incident }).await {
+                Ok(_) => {
+                    let delivery = self.cues.pop_front().and_then(|cue| cue.signal.delivery_id);
+                    self.acknowledged.extend(delivery);
+                }
+                Err(error) => return self.excuse(&error),
+            }
         }
+    }
+
+    /// Only a disk that fails excuses a store that fails.
+    fn excuse(&self, error: &StoreError) {
+        let passing = matches!(error, StoreError::Busy | StoreError::Unavailable(_));
+        assert!(self.saboteur.is_some() && passing, "the store failed: {error}");
+        self.clock.advance(1);
     }
 
     /// When people answer the open question, if there is one.
@@ -186,7 +329,7 @@ impl House {
 
     async fn answer_due(&self) {
         let Some((case, at)) = self.answer_at().await else { return };
-        if self.clock.now() < at {
+        if self.now() < at {
             return;
         }
         let record = case.actions.iter().find(|record| record.state == ActionState::AwaitingApproval).unwrap();
@@ -196,57 +339,85 @@ impl House {
             Approval::Rejected(_) => Command::Reject { action, by, comment },
             _ => Command::Approve { action, hash, by, comment },
         };
-        let answer = self.store.command(&case.id, command, self.clock.now()).await;
-        if self.approval == Approval::TooLate {
-            assert!(answer.is_err(), "an approval that is too late must be refused");
-        } else {
-            answer.unwrap();
+        match self.store.command(&case.id, command, self.now()).await {
+            Err(CommandError::Store(error)) => self.excuse(&error),
+            Ok(_) => assert!(self.approval != Approval::TooLate, "an approval that is too late must be refused"),
+            // Somebody who is answered too late does not come back earlier.
+            Err(CommandError::Refused(_)) => {}
+            Err(error) => panic!("{error}"),
         }
     }
 
+    /// What the server's clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now().plus_millis(self.jumps.millis())
+    }
+
+    /// When the first of the workers' clocks will show that something is due, by the town's clock.
+    pub async fn due(&self) -> Option<Timestamp> {
+        let ahead = self.wrong_by.iter().max().copied().unwrap_or(0) + self.jumps.millis();
+        self.books.lock().await.next_due.map(|due| due.plus_millis(-ahead))
+    }
+
     /// To the next moment at which something can happen; a second at a time while a dead worker's lease runs.
-    async fn pass_time(&self) {
+    pub async fn pass_time(&self) {
         let now = self.clock.now();
-        let due = self.store.next_due().await.unwrap();
-        let answer = self.answer_at().await.map(|(_, at)| at);
+        self.audit().await;
+        let due = self.due().await;
+        let answer = self.answer_at().await.map(|(_, at)| at.plus_millis(-self.jumps.millis()));
         let next = [self.cues.front().map(|cue| cue.at), due, answer].into_iter().flatten();
-        match next.filter(|at| *at > now).min() {
-            Some(at) => self.clock.advance_to(at),
-            None => self.clock.advance(1),
+        match next.min() {
+            Some(at) if at > now => self.clock.advance_to(at),
+            // Something is due and could not be done: it is tried again.
+            _ => self.clock.advance(1),
         };
     }
 
     async fn is_over(&self) -> bool {
-        let case = self.case().await;
-        let rests = case.is_some_and(|case| case.phase.is_at_rest() || matches!(case.phase, Phase::InDoubt { .. }));
-        rests && self.cues.is_empty() && self.store.next_due().await.unwrap().is_none()
+        self.audit().await;
+        let books = self.books.lock().await;
+        let rests = |kept: &Kept| kept.case.phase.is_at_rest() || matches!(kept.case.phase, Phase::InDoubt { .. });
+        !books.cases.is_empty() && books.cases.values().all(rests) && self.cues.is_empty() && books.next_due.is_none()
     }
 
-    async fn case(&self) -> Option<Investigation> {
-        let (incidents, _) = self.store.incidents(Filter::default(), None, 10).await.unwrap();
-        self.store.load(&incidents.first()?.id).await.unwrap()
+    /// The incident that opened first, as the books have it.
+    pub async fn case(&self) -> Option<Investigation> {
+        self.audit().await;
+        self.books.lock().await.first().map(|kept| kept.case.clone())
     }
 
     async fn look_back(&self, signals_sent: usize) -> Seen {
-        let case = self.case().await.expect("an incident");
-        let (incidents, _) = self.store.incidents(Filter::default(), None, 10).await.unwrap();
-        let stored = self.store.signals_of(&case.id, 1000).await.unwrap();
-        let entries: Vec<Entry> =
-            self.store.journal(&case.id, 0, 1000).await.unwrap().into_iter().map(|stored| stored.entry).collect();
+        self.audit().await;
+        let books = self.books.lock().await;
+        let kept = books.first().expect("an incident");
+        let (case, entries) = (kept.case.clone(), kept.entries.clone());
         let hashes: BTreeMap<_, _> = case.actions.iter().map(|record| (record.hash.clone(), ())).collect();
         let seen = Seen {
             deeds_by_hash: hashes.keys().map(|hash| self.town.times_done(hash)).collect(),
+            truth: self.town.scene().truth(),
             refused: self.town.refused().len(),
-            chain_holds: self.store.verify_chain(&case.id).await.unwrap().broken_at.is_none(),
-            incidents: incidents.len(),
+            chain_holds: self.chain_holds(&case).await,
+            incidents: books.cases.len(),
             signals_sent,
-            signals_stored: stored.len(),
+            signals_stored: books.signals.len(),
+            millis: self.clock.now().millis_since(self.town.scene().onset),
             entries,
             case,
         };
         assert_eq!(self.town.deeds().len(), seen.deeds_by_hash.iter().sum::<usize>(), "a deed that no journal knows");
+        drop(books);
         self.store.close().await;
         seen
+    }
+
+    /// Asked again while the disk is away.
+    async fn chain_holds(&self, case: &Investigation) -> bool {
+        loop {
+            match self.store.verify_chain(&case.id).await {
+                Ok(report) => return report.broken_at.is_none(),
+                Err(error) => self.excuse(&error),
+            }
+        }
     }
 }
 
