@@ -28,6 +28,7 @@ use crate::auth::secret;
 use crate::config::Secret;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
+use crate::telemetry::Seldom;
 use problem::ApiError;
 use sentinell_core::policy::Budget;
 use sentinell_core::ports::{BoxFuture, Clock};
@@ -198,12 +199,16 @@ impl AppState {
     }
 }
 
+static AWAY: Seldom = Seldom::new();
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Busy => Self::unavailable("too much is waiting; try again in a moment", 1),
             StoreError::Unavailable(cause) => {
-                tracing::error!(%cause, "the store is not available");
+                if let Some(held_back) = AWAY.line() {
+                    tracing::error!(%cause, held_back, "the store is not available");
+                }
                 Self::unavailable("the database does not answer or does not take writes now; try again", 5)
             }
             StoreError::Conflict(_) => Self::conflict(format!("{error}; read it again and repeat")),

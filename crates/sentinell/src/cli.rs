@@ -1,5 +1,6 @@
 //! The front door: reads a command and hands over; decides nothing.
 
+mod backup;
 mod client;
 mod completions;
 mod configuration;
@@ -67,6 +68,12 @@ enum Command {
     /// Try where notices go
     #[command(subcommand)]
     Notify(notify::Notify),
+    /// Back the database up while others write to it
+    Backup(backup::Backup),
+    /// Restore a backup into a new database
+    Restore(backup::Restore),
+    /// Show or drop what has expired
+    Retention(backup::Retention),
     /// Check the configuration
     #[command(subcommand)]
     Config(configuration::Config),
@@ -107,6 +114,9 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::KillSwitch(args) => kill_switch::run(args, around),
         Command::Health(args) => health::run(&args, around),
         Command::Notify(args) => notify::run(args, around),
+        Command::Backup(args) => backup::backup(args, around),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Retention(args) => backup::retention(args, around),
         Command::Config(args) => configuration::run(args, around),
         Command::Token(args) => token::run(args, around),
         Command::Completions(args) => completions::run(args),

@@ -22,6 +22,7 @@ pub use sections::{
 pub use telemetry::{Sampler, Telemetry};
 pub use webhooks::Webhook;
 
+use crate::store::Retention;
 use sentinell_adapters::http::Url;
 use sentinell_core::policy::Policy;
 use std::collections::BTreeMap;
@@ -61,6 +62,8 @@ pub struct Config {
     pub programs: Programs,
     /// A folder of the operator's own runbooks, besides the built-in ones.
     pub runbooks: Option<PathBuf>,
+    /// How long things are kept.
+    pub retention: Retention,
     /// Where traces and metrics are sent.
     pub telemetry: Telemetry,
     /// Where people reach this server; links in notices are made from it, and requests for its host are answered.

@@ -7,6 +7,7 @@ pub mod sse;
 
 use crate::api::problem::ApiError;
 use crate::store::{Store, Stored};
+use axum::http::StatusCode;
 use sentinell_core::ids::IncidentId;
 use serde::Deserialize;
 use std::collections::VecDeque;
@@ -61,7 +62,19 @@ impl Feed {
         }
         let after = match (after, &incident) {
             // Positions are 64-bit signed in every database.
-            (Some(after), _) => after.min(i64::MAX as u64),
+            (Some(after), None) => {
+                let horizon = store.horizon().await?;
+                if after < horizon {
+                    return Err(ApiError::new(
+                        StatusCode::GONE,
+                        format!(
+                            "entries up to position {horizon} are no longer all kept: resume with after={horizon}, and read older incidents one by one"
+                        ),
+                    ));
+                }
+                after.min(i64::MAX as u64)
+            }
+            (Some(after), Some(_)) => after.min(i64::MAX as u64),
             (None, Some(_)) => 0,
             (None, None) => store.last_position().await?,
         };

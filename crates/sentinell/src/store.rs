@@ -4,6 +4,7 @@
 //! connections of their own and see whole commits.
 
 mod access;
+mod backup;
 mod chain;
 mod commands;
 mod counters;
@@ -18,6 +19,7 @@ mod outbox;
 mod policies;
 mod queue;
 mod registry;
+mod retention;
 mod signals;
 mod totals;
 mod writer;
@@ -33,6 +35,7 @@ mod statements;
 mod tests;
 
 pub use access::{NewToken, Session, Token};
+pub use backup::{BackupError, Manifest, backup, manifest_of, restore};
 pub use chain::ChainReport;
 pub use commands::CommandError;
 pub use counters::{Counters, DaySpent};
@@ -47,6 +50,7 @@ pub use outbox::{Attempt, Destination, Letter, OutboxCount, OutboxRow};
 pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
+pub use retention::{Dropped, Expiry, Retention};
 pub use signals::TakenSignal;
 pub use totals::{Disk, Spent, Totals};
 

@@ -10,14 +10,40 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
+/// How often a line that comes again and again is written.
+const SELDOM: Duration = Duration::from_secs(30);
 /// How long what is still to be delivered may hold up the end of the process.
 const LAST_DELIVERY: Duration = Duration::from_secs(3);
+
+/// Lets the same line into the log every half minute at most.
+#[derive(Debug)]
+pub struct Seldom(Mutex<(Option<Instant>, u64)>);
+
+impl Seldom {
+    /// Nothing was said yet.
+    #[expect(clippy::new_without_default, reason = "it stands in statics, which a default cannot make")]
+    pub const fn new() -> Self {
+        Self(Mutex::new((None, 0)))
+    }
+
+    /// Whether the line may be written now; if so, how many were held back since the last one.
+    pub fn line(&self) -> Option<u64> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.0.is_some_and(|at| at.elapsed() < SELDOM) {
+            said.1 += 1;
+            return None;
+        }
+        said.0 = Some(Instant::now());
+        Some(std::mem::take(&mut said.1))
+    }
+}
 
 /// What delivers traces and metrics; both none where nobody asked for it.
 #[must_use = "what is still to be delivered is lost without `close`"]

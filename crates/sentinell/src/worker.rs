@@ -5,13 +5,16 @@
 //! lease meanwhile.
 
 mod hands;
+mod house;
+mod patience;
 mod reads;
 mod run;
 
 use crate::metrics::Metrics;
-use crate::store::{Lease, Store, StoreError};
-use crate::telemetry::spans;
+use crate::store::{Lease, Retention, Store, StoreError};
+use crate::telemetry::{Seldom, spans};
 use hands::Hands;
+use patience::Patience;
 use sentinell_core::ids::IncidentId;
 use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step};
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
@@ -24,6 +27,8 @@ use tracing::{Instrument, Span};
 const CRASHES: u32 = 3;
 /// Steps that one claim may take; a bound against a machine that goes in circles.
 const STEPS: u32 = 1_000;
+
+static RENEWAL: Seldom = Seldom::new();
 
 /// How a worker works.
 #[derive(Debug, Clone)]
@@ -47,6 +52,7 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     options: Options,
     metrics: Arc<Metrics>,
+    retention: Option<Retention>,
 }
 
 /// Why a claim was let go before its time.
@@ -74,13 +80,29 @@ impl Worker {
         options: Options,
     ) -> Self {
         let tools = tools.into_iter().map(|tool| (tool.name().to_owned(), tool)).collect();
-        Self { store, tools, hands: Hands::new(hands), reasoner, clock, options, metrics: Arc::default() }
+        Self {
+            store,
+            tools,
+            hands: Hands::new(hands),
+            reasoner,
+            clock,
+            options,
+            metrics: Arc::default(),
+            retention: None,
+        }
     }
 
     /// Counts what it does here.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Drops what has expired, beside its work.
+    #[must_use]
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
         self
     }
 
@@ -120,7 +142,11 @@ impl Worker {
                 match self.store.renew(lease, self.clock.now(), self.lease_millis()).await {
                     Ok(_) => {}
                     Err(StoreError::LeaseLost) => std::future::pending().await,
-                    Err(error) => tracing::warn!(%error, incident = %lease.incident, "the lease could not be renewed"),
+                    Err(error) => {
+                        if let Some(held_back) = RENEWAL.line() {
+                            tracing::warn!(%error, held_back, incident = %lease.incident, "the lease could not be renewed");
+                        }
+                    }
                 }
             }
         };
@@ -208,19 +234,26 @@ impl Worker {
         lease: &Lease,
         action: &sentinell_core::action::Action,
     ) -> Result<(), LetGo> {
-        let (_, policy) = self.store.policy().await?;
-        let now = self.clock.now();
-        let judged = case.authorize(&policy, now);
-        let event = judged.as_ref().map_or_else(|blocked| (**blocked).clone(), Intent::event);
-        match self.store.append(case, vec![event], now, Some(lease)).await {
-            Ok(after) => *case = after,
-            // Somebody spoke in between: read the journal again before anything is done.
-            Err(StoreError::Conflict(_)) => {
-                *case = self.load(&case.id).await?;
-                return Ok(());
+        let mut patience = Patience::default();
+        let judged = loop {
+            let (_, policy) = self.store.policy().await?;
+            let now = self.clock.now();
+            let judged = case.authorize(&policy, now);
+            let event = judged.as_ref().map_or_else(|blocked| (**blocked).clone(), Intent::event);
+            match self.store.append(case, vec![event], now, Some(lease)).await {
+                Ok(after) => {
+                    *case = after;
+                    break judged;
+                }
+                // Somebody spoke in between: read the journal again before anything is done.
+                Err(StoreError::Conflict(_)) => {
+                    *case = self.load(&case.id).await?;
+                    return Ok(());
+                }
+                // Should it have been written all the same, the next try meets a conflict and nothing is done.
+                Err(error) => patience.bear(error).await?,
             }
-            Err(error) => return Err(error.into()),
-        }
+        };
         let Ok(intent) = judged else { return Ok(()) };
         let input = self.hands.apply(action, intent.into_warrant()).await;
         self.record_outcome(case, lease, input).await
@@ -228,6 +261,7 @@ impl Worker {
 
     /// Writes down what an input means. When somebody else wrote first, reads again and asks again what it means.
     async fn record(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
+        let mut patience = Patience::default();
         loop {
             let (_, policy) = self.store.policy().await?;
             let now = self.clock.now();
@@ -243,14 +277,14 @@ impl Worker {
                 }
                 Err(StoreError::Conflict(_)) => *case = self.load(&case.id).await?,
                 Err(StoreError::LeaseLost) => return Err(LetGo::LeaseLost),
-                Err(error) => return Err(error.into()),
+                Err(error) => patience.bear(error).await?,
             }
         }
     }
 
     /// An outcome is written down even if the lease is gone and even if the store needs time: it says what was done.
     async fn record_outcome(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
-        let mut pause = Duration::from_millis(100);
+        let mut patience = Patience::default();
         loop {
             let (_, policy) = self.store.policy().await?;
             let now = self.clock.now();
@@ -263,11 +297,7 @@ impl Worker {
                     return renewed.map(|_| ()).map_err(|_| LetGo::LeaseLost);
                 }
                 Err(StoreError::Conflict(_)) => *case = self.load(&case.id).await?,
-                Err(StoreError::Busy | StoreError::Unavailable(_)) if pause < Duration::from_secs(30) => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => patience.bear(error).await?,
             }
         }
     }

@@ -111,6 +111,11 @@ impl House {
         Self { router: router(state.clone()), state, clock, stop, _place: place }
     }
 
+    /// Its database.
+    pub fn url(&self) -> String {
+        format!("sqlite://{}", self._folder.path().join("house.db").display())
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();

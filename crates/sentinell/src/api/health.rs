@@ -8,6 +8,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// With fewer bytes than this a disk is as good as full.
+const NO_ROOM: u64 = 64 << 10;
+
 /// The server lives.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
@@ -59,11 +62,17 @@ pub(crate) async fn why_not_ready(app: &AppState) -> Option<String> {
 
 async fn look(app: &AppState) -> Result<Ready, String> {
     let now = app.clock.now();
-    let away = |error: StoreError| match error {
+    let no_room = || app.store.disk().is_some_and(|disk| disk.free < NO_ROOM);
+    let away = |error: StoreError| {
+        match error {
+        StoreError::Unavailable(_) if error.is_full() || no_room() => {
+            "the disk of the database is full: signals are answered 503 until there is room; `sentinell retention --dry-run` shows what could go".to_owned()
+        }
         StoreError::Unavailable(_) | StoreError::Busy => {
             "the database does not answer or does not take writes now".to_owned()
         }
         other => other.to_string(),
+    }
     };
     app.store.check(now).await.map_err(away)?;
     let counters = app.store.counters(now).await.map_err(away)?;

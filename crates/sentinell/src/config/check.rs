@@ -51,6 +51,10 @@ impl Raw {
             commands: check.commands(self.commands),
             programs: programs(around),
             runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
+            retention: crate::store::Retention {
+                every_minutes: check.between("retention.every_minutes", self.retention.every_minutes, 1, 1440),
+                ..self.retention
+            },
             telemetry: self.telemetry.check(&mut check.problems),
             public_url: webhooks::public_url(self.public_url, &mut check.problems),
             allowed_hosts: webhooks::allowed_hosts(self.allowed_hosts, &mut check.problems),

@@ -4,6 +4,7 @@ use super::Secret;
 use super::sections::{Command, LogFile};
 use super::telemetry::RawTelemetry;
 use super::webhooks::RawWebhook;
+use crate::store::Retention;
 use sentinell_core::policy::{Autonomy, Budget, Rule};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(super) struct Raw {
     pub git: RawGit,
     pub commands: Vec<Command>,
     pub runbooks: Option<PathBuf>,
+    pub retention: Retention,
     pub telemetry: RawTelemetry,
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,

@@ -1,7 +1,7 @@
 //! The hash chain of a journal: `hash = sha256(previous hash ‖ canonical JSON of {incident, seq, at, event})`, with
 //! hashes in lower-case hex and nothing before the first.
 
-use super::db::db;
+use super::db::{Db, db};
 use super::error::Result;
 use super::{Store, from_db, to_db};
 use sentinell_core::ids::IncidentId;
@@ -72,31 +72,36 @@ impl Store {
     /// # Errors
     /// Only if the database cannot be read; a broken chain is an answer.
     pub async fn verify_chain(&self, incident: &IncidentId) -> Result<ChainReport> {
-        // The end is read first: entries that are appended meanwhile lie behind it and do no harm.
-        let sql = "SELECT seq, head FROM incidents WHERE id = $1";
-        let end: Option<(i64, String)> =
-            db!(self.db, pool => sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(pool).await?);
-        let (length, head) = end.map_or((0, String::new()), |(seq, head)| (from_db(seq), head));
-        let sql = "SELECT seq, at, event, hash FROM entries WHERE incident = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        let mut report = ChainReport { entries: 0, broken_at: None, head: String::new() };
-        while report.entries < length && report.broken_at.is_none() {
-            let (id, after) = (incident.as_str(), to_db(report.entries));
-            let page = to_db(PAGE.min(length - report.entries));
-            let rows: Vec<Row> = db!(self.db, pool => {
-                sqlx::query_as(sql).bind(id).bind(after).bind(page).fetch_all(pool).await?
-            });
-            // No rows: entries are missing at the end.
-            let mut sound = !rows.is_empty();
-            for row in rows {
-                sound = sound && report.follow(incident, row)?;
-            }
-            if !sound {
-                report.broken_at = Some(report.entries + 1);
-            }
-        }
-        if report.broken_at.is_none() && report.head != head {
-            report.broken_at = Some(report.entries);
-        }
-        Ok(report)
+        verify(&self.db, incident).await
     }
+}
+
+/// The same, by whoever reads the database.
+pub(super) async fn verify(db: &Db, incident: &IncidentId) -> Result<ChainReport> {
+    // The end is read first: entries that are appended meanwhile lie behind it and do no harm.
+    let sql = "SELECT seq, head FROM incidents WHERE id = $1";
+    let end: Option<(i64, String)> =
+        db!(*db, pool => sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(pool).await?);
+    let (length, head) = end.map_or((0, String::new()), |(seq, head)| (from_db(seq), head));
+    let sql = "SELECT seq, at, event, hash FROM entries WHERE incident = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    let mut report = ChainReport { entries: 0, broken_at: None, head: String::new() };
+    while report.entries < length && report.broken_at.is_none() {
+        let (id, after) = (incident.as_str(), to_db(report.entries));
+        let page = to_db(PAGE.min(length - report.entries));
+        let rows: Vec<Row> = db!(*db, pool => {
+            sqlx::query_as(sql).bind(id).bind(after).bind(page).fetch_all(pool).await?
+        });
+        // No rows: entries are missing at the end.
+        let mut sound = !rows.is_empty();
+        for row in rows {
+            sound = sound && report.follow(incident, row)?;
+        }
+        if !sound {
+            report.broken_at = Some(report.entries + 1);
+        }
+    }
+    if report.broken_at.is_none() && report.head != head {
+        report.broken_at = Some(report.entries);
+    }
+    Ok(report)
 }

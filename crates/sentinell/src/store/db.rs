@@ -32,6 +32,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use sqlite::OnConnect;
+pub(super) use sqlite::newest_migration;
 
 /// How long one statement on a server may take before it is given up.
 const STATEMENT_PATIENCE: Duration = Duration::from_secs(6);

@@ -47,6 +47,12 @@ impl StoreError {
         }
     }
 
+    /// Whether it is for want of room on the disk.
+    pub fn is_full(&self) -> bool {
+        let full = ["disk is full", "No space left on device", "53100"];
+        matches!(self, Self::Unavailable(cause) if full.iter().any(|words| cause.contains(words)))
+    }
+
     /// Whether the write connection is in doubt, so that the whole group must be rolled back.
     pub(super) fn spoils_group(&self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable(_))

@@ -7,7 +7,7 @@ use sentinell_core::time::Timestamp;
 
 /// How long a request may take before its key is free again (its process died), milliseconds.
 const ABANDONED: i64 = 60_000;
-/// How long answers are kept, milliseconds: a day.
+/// How long an answer counts, milliseconds: a day. Afterwards retention drops it.
 const KEPT: i64 = 24 * 60 * 60 * 1000;
 
 /// An answer that was given.
@@ -45,15 +45,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<Reserved> {
         let (principal, key, request_hash) = (principal.to_owned(), key.to_owned(), request_hash.to_owned());
-        let forget = "DELETE FROM idempotency WHERE begun_at <= $1";
-        let free = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 AND status IS NULL AND begun_at <= $3";
+        let free = "DELETE FROM idempotency WHERE principal = $1 AND key = $2 \
+                    AND (begun_at <= $4 OR (status IS NULL AND begun_at <= $3))";
         let known = "SELECT request_hash, status, body FROM idempotency WHERE principal = $1 AND key = $2";
         let sql = "INSERT INTO idempotency (principal, key, request_hash, begun_at) VALUES ($1, $2, $3, $4)";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    run!(conn, forget, now.0 - KEPT);
-                    run!(conn, free, &principal, &key, now.0 - ABANDONED);
+                    run!(conn, free, &principal, &key, now.0 - ABANDONED, now.0 - KEPT);
                     let found: Option<(String, Option<i64>, Option<String>)> = on!(conn, c => {
                         sqlx::query_as(known).bind(&principal).bind(&key).fetch_optional(c).await?
                     });

@@ -3,6 +3,7 @@
 
 use super::db::{Conn, Target, on, run};
 use super::error::{Result, StoreError};
+use crate::telemetry::Seldom;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +18,8 @@ use tokio::time::Instant;
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a caller inside this process waits for a place in the queue.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+static ROLLED_BACK: Seldom = Seldom::new();
 
 /// What a job says when it has run, before the commit.
 enum Ran {
@@ -209,7 +212,9 @@ impl Task {
                 None
             }
             Err(error) => {
-                tracing::error!(%error, commands = answers.len(), "a group of writes was rolled back");
+                if let Some(held_back) = ROLLED_BACK.line() {
+                    tracing::error!(%error, commands = answers.len(), held_back, "a group of writes was rolled back");
+                }
                 self.tally.failures.fetch_add(1, Ordering::Relaxed);
                 self.conn = None;
                 Some(error)

@@ -59,7 +59,7 @@ pub fn works(
         poll: Duration::from_millis(500),
     };
     let worker = Worker::new(store.clone(), tools, hands(config, clock)?, mind, clock.clone(), options);
-    let worker = worker.with_metrics(metrics);
+    let worker = worker.with_metrics(metrics).with_retention(config.retention);
     let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
     let mouth = super::notifiers::mouth(config, store, clock)?;
     Ok(Works { worker: Arc::new(worker), mouth, repositories })

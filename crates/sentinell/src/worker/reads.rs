@@ -1,5 +1,6 @@
 //! The worker's eyes: queries side by side, each answer written down as it comes.
 
+use super::patience::Patience;
 use super::{LetGo, Worker};
 use crate::digest;
 use crate::store::Lease;
@@ -42,7 +43,13 @@ impl Worker {
             Err(error) => return Ok(Input::NotObserved { query: query.id, why: error.to_string(), again: false }),
         };
         let json = serde_json::to_value(&observation).unwrap_or_default();
-        let raw = self.store.keep_observation(&case.id, &query.id, &json).await?;
+        let mut patience = Patience::default();
+        let raw = loop {
+            match self.store.keep_observation(&case.id, &query.id, &json).await {
+                Ok(raw) => break raw,
+                Err(error) => patience.bear(error).await?,
+            }
+        };
         let (evidence, gaps) = condensed(case.clone(), query.clone(), observation.clone()).await;
         let millis = self.clock.now().millis_since(started).unsigned_abs();
         Ok(Input::Observed { query: query.id, evidence, gaps, call: observation.call, raw, millis })

@@ -1,12 +1,16 @@
 //! Many incidents side by side, until somebody says stop.
 
 use super::Worker;
+use crate::telemetry::Seldom;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+static SAID: Seldom = Seldom::new();
+static BEAT: Seldom = Seldom::new();
 
 impl Worker {
     /// Works until `stop`, then lets the claims at hand come to their next wait and returns.
@@ -15,8 +19,8 @@ impl Worker {
         for _ in 0..self.options.concurrency.max(1) {
             slots.spawn(Arc::clone(&self).slot(stop.clone()));
         }
-        let beat = Arc::clone(&self).heartbeat(stop);
-        tokio::join!(async { while slots.join_next().await.is_some() {} }, beat);
+        let beat = Arc::clone(&self).heartbeat(stop.clone());
+        tokio::join!(async { while slots.join_next().await.is_some() {} }, beat, self.keep_house(stop));
     }
 
     async fn slot(self: Arc<Self>, stop: CancellationToken) {
@@ -26,7 +30,9 @@ impl Worker {
                 Ok(Ok(true)) => continue,
                 Ok(Ok(false)) => self.until_due().await,
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "the store does not answer; trying again");
+                    if let Some(held_back) = SAID.line() {
+                        tracing::warn!(%error, held_back, "the store does not answer; trying again");
+                    }
                     Duration::from_secs(1)
                 }
                 // Its lease lapses like a dead worker's, which counts against that incident; the others go on.
@@ -60,7 +66,9 @@ impl Worker {
     async fn heartbeat(self: Arc<Self>, stop: CancellationToken) {
         loop {
             if let Err(error) = self.store.heartbeat(&self.options.holder, self.clock.now()).await {
-                tracing::warn!(%error, "the worker's heartbeat could not be written");
+                if let Some(held_back) = BEAT.line() {
+                    tracing::warn!(%error, held_back, "the worker's heartbeat could not be written");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,

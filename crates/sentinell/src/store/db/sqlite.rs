@@ -12,6 +12,11 @@ use std::time::Duration;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// The number of the newest change of tables that this program knows.
+pub(in crate::store) fn newest_migration() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 /// How long SQLite itself waits for another process before it says busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a start is tried again when two processes migrate at once, and the pause between.
