@@ -73,7 +73,7 @@ pub struct House {
     pub state: AppState,
     pub clock: Arc<Hands>,
     pub stop: tokio::sync::watch::Sender<bool>,
-    _place: Place,
+    place: Place,
 }
 
 /// An answer that has arrived.
@@ -108,12 +108,12 @@ impl House {
         let clock = Arc::new(Hands(AtomicI64::new(NOON)));
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let state = AppState::new(store, clock.clone(), config, Arc::new(Checks), stopping);
-        Self { router: router(state.clone()), state, clock, stop, _place: place }
+        Self { router: router(state.clone()), state, clock, stop, place }
     }
 
     /// Its database.
     pub fn url(&self) -> String {
-        format!("sqlite://{}", self._folder.path().join("house.db").display())
+        self.place.url().to_owned()
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -162,6 +162,7 @@ async fn settle(target: SqliteConnectOptions, url: &str, manifest: &Manifest, no
     let letting_go = [
         "UPDATE wakeups SET holder = NULL, token = NULL, lease_until = NULL, attempts = 0, seq_at_claim = 0",
         "DELETE FROM wakeups WHERE due_at IS NULL",
+        "UPDATE outbox SET lease_until = NULL, token = NULL",
         "DELETE FROM sessions",
         "DELETE FROM tickets",
         "DELETE FROM workers",

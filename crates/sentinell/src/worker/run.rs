@@ -65,10 +65,9 @@ impl Worker {
     /// Tells the store, and so `/api/ready`, that this worker lives.
     async fn heartbeat(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            if let Err(error) = self.store.heartbeat(&self.options.holder, self.clock.now()).await {
-                if let Some(held_back) = BEAT.line() {
-                    tracing::warn!(%error, held_back, "the worker's heartbeat could not be written");
-                }
+            let beaten = self.store.heartbeat(&self.options.holder, self.clock.now()).await;
+            if let Some((error, held_back)) = beaten.err().and_then(|error| Some((error, BEAT.line()?))) {
+                tracing::warn!(%error, held_back, "the worker's heartbeat could not be written");
             }
             tokio::select! {
                 () = stop.cancelled() => return,

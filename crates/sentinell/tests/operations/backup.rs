@@ -76,11 +76,14 @@ async fn every_backup_taken_under_load_restores_to_a_prefix_of_what_was_acknowle
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let mut serve = Serve::start(at, &Wishes::default()).await;
-    let known = Arc::default();
+    let known = Arc::<Mutex<BTreeSet<String>>>::default();
     let senders: Vec<_> = (0..6).map(|number| sender(&serve, number, &known)).collect();
     let mut before = vec![];
     for n in 0..5 {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        let had = known.lock().unwrap().len();
+        while known.lock().unwrap().len() < had + 40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         before.push(known.lock().unwrap().clone());
         let (folder, file) = (at.to_owned(), format!("b{n}.db"));
         tokio::task::spawn_blocking(move || sentinell(&folder, &["backup", &file]).unwrap()).await.unwrap();

@@ -68,7 +68,10 @@ fn every_expression_of_the_dashboards_and_every_alert_is_one_that_prometheus_und
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_keep_prometheus_s_conventions_and_hold_every_name_that_dashboards_and_alerts_ask_for() {
     let folder = tempfile::tempdir().unwrap();
-    let serve = Serve::start(folder.path(), &Wishes::default()).await;
+    // A destination that nobody is at: its notices wait.
+    let settings = "[[webhooks]]\nname = \"pager\"\nurl = \"http://127.0.0.1:9/\"\nat_least = \"low\"\n".into();
+    let secret = ("SENTINELL_WEBHOOK_PAGER_SECRETS".into(), format!("whsec_{}=", "A".repeat(43)));
+    let serve = Serve::start(folder.path(), &Wishes { settings, variables: vec![secret], ..Wishes::default() }).await;
     let taken: Value = serve.post_log("k1", "cart is slow").await.unwrap().json().await.unwrap();
     let id = taken["id"].as_str().unwrap();
     serve.until(id, &["escalated"]).await;
