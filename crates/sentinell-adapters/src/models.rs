@@ -98,7 +98,8 @@ impl ModelSettings {
         }
     }
 
-    fn price(&self) -> Price {
+    /// The price that applies: the configured one, nothing without a key, the table's, or else the assumed one.
+    pub fn price(&self) -> Price {
         match (&self.price, &self.key) {
             (Some(price), _) => *price,
             (None, None) => Price::FREE,

@@ -193,6 +193,9 @@ fn messages(request: &ModelRequest, by_schema: bool) -> Value {
                 }
                 texts.extend(other.into_iter().chain([text.as_str()]).map(str::to_owned));
                 texts.retain(|text| !text.trim().is_empty());
+                if texts.is_empty() && messages.last().is_none_or(|last| last["role"] != "tool") {
+                    texts.push("Go on.".into());
+                }
                 if !texts.is_empty() {
                     messages.push(json!({"role": "user", "content": texts.join("\n\n")}));
                 }

@@ -18,7 +18,7 @@ pub enum Step {
 /// What one connection does.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// Whether the request is read; otherwise the connection is closed at once.
+    /// Whether the request is read before anything else.
     pub listens: bool,
     /// Then.
     pub steps: Vec<Step>,
@@ -106,11 +106,10 @@ impl Served {
 }
 
 fn play(mut stream: TcpStream, script: Script, seen: &Mutex<Vec<Seen>>, hung_up: &Mutex<Option<Instant>>) {
-    if !script.listens {
-        return;
+    if script.listens {
+        let Some(request) = request(&mut stream) else { return };
+        seen.lock().unwrap().push(request);
     }
-    let Some(request) = request(&mut stream) else { return };
-    seen.lock().unwrap().push(request);
     stream.set_nodelay(true).unwrap();
     for step in script.steps {
         match step {

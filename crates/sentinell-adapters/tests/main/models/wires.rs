@@ -9,6 +9,18 @@ use std::time::Duration;
 /// A key that must never be seen.
 pub const KEY: &str = "sk-never-to-be-seen-0123456789";
 
+/// Little patience, for what would otherwise be waited for in vain. Everything else gets the usual limits: a busy machine
+/// must not look like a fault.
+pub fn impatient(settings: &mut ModelSettings) {
+    settings.limits = StreamLimits {
+        connect: Duration::from_millis(500),
+        first_byte: Duration::from_millis(500),
+        between: Duration::from_millis(400),
+        total: Duration::from_millis(1500),
+        ..settings.limits
+    };
+}
+
 /// A wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
@@ -50,13 +62,7 @@ impl Wire {
         settings.base_url = url.to_owned();
         settings.key = Some(Secret::new(KEY));
         settings.answers = Answers::Tools;
-        settings.limits = StreamLimits {
-            connect: Duration::from_millis(500),
-            first_byte: Duration::from_millis(500),
-            between: Duration::from_millis(400),
-            total: Duration::from_millis(1500),
-            body: 12 << 20,
-        };
+        settings.limits = StreamLimits { body: 4 << 20, ..StreamLimits::default() };
         change(&mut settings);
         match self {
             Self::Anthropic => {
