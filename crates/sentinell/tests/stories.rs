@@ -58,18 +58,24 @@ pub async fn tell(name: &str, seed: u64) -> Vec<Entry> {
     whole(name, seed).await.1.entries
 }
 
-/// Plays a story once whole, to count its seams, and then once for every seam, cut there.
+/// Plays a story once whole, to count its seams, and then once for every seam, cut there; on a server, where a run takes
+/// a hundred times as long, for every seventh.
 fn sweep(name: &str) {
     fuse::quiet_cuts();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let (story, seen, sparks) = whole(name, 7).await;
         assert!(sparks > 5, "{name} has only {sparks} seams: the fuse is not wired");
-        for cut in 1..=sparks {
+        let stride = if std::env::var_os("SENTINELL_TEST_POSTGRES").is_some() { 7 } else { 1 };
+        for cut in (1..=sparks).step_by(stride) {
             let seen = House::new(&story, 7, Fuse::after(cut)).await.play().await;
             check(&story, &seen, &format!("{name}, cut at seam {cut} of {sparks}"));
         }
-        eprintln!("{name}: {sparks} seams cut once each, 0 lost, 0 doubled; {} entries uncut", seen.case.seq);
+        eprintln!(
+            "{name}: {} of {sparks} seams cut once each, 0 lost, 0 doubled; {} entries uncut",
+            sparks.div_ceil(stride as u32),
+            seen.case.seq
+        );
     });
 }
 

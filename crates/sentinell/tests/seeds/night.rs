@@ -32,6 +32,8 @@ pub struct Night {
     sleeper: Option<Arc<Sleeper>>,
     asleep: Option<(JoinHandle<Result<bool, StoreError>>, Timestamp)>,
     people: u32,
+    /// How soon the next worker dies, and how many more.
+    again: (u32, u32),
 }
 
 impl Night {
@@ -51,7 +53,8 @@ impl Night {
         let acts = plan.acts.clone().into();
         let crew = (0..plan.clocks.len()).map(|_| house.worker()).collect();
         let (answers, asleep) = (BTreeMap::new(), None);
-        let mut night = Self { plan, house, fuse, saboteur, crew, onset, acts, answers, sleeper, asleep, people: 0 };
+        let mut night =
+            Self { plan, house, fuse, saboteur, crew, onset, acts, answers, sleeper, asleep, people: 0, again: (0, 0) };
         night.until_quiet().await;
         night.look_back().await
     }
@@ -107,6 +110,10 @@ impl Night {
             Ok(Err(error)) => panic!("law `only the disk excuses the store`: {error}"),
             Err(error) => {
                 assert!(was_cut(error), "a worker ended");
+                if self.again.1 > 0 {
+                    self.again.1 -= 1;
+                    self.fuse.rearm(self.again.0);
+                }
                 (self.house.worker(), true)
             }
         };
@@ -134,7 +141,10 @@ impl Night {
             }
             self.acts.pop_front();
             match act {
-                Act::Crash(seams) => self.fuse.rearm(seams),
+                Act::Crash { seams, again } => {
+                    self.again = (seams, again);
+                    self.fuse.rearm(seams);
+                }
                 Act::Disk { first, calls, commits } => self.saboteur.strike(first, calls, commits),
                 Act::Jump(millis) => self.house.jumps.jump(millis),
                 Act::Restart => {

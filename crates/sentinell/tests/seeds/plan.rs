@@ -28,8 +28,8 @@ pub enum Act {
     Merge,
     /// A person says that one is two.
     Split,
-    /// The worker at hand dies so many seams later.
-    Crash(u32),
+    /// The worker at hand dies so many seams later, and so many of its successors as soon.
+    Crash { seams: u32, again: u32 },
     /// The server starts anew: another store, other workers.
     Restart,
     /// The disk fails, so many calls later, for so many calls.
@@ -122,7 +122,9 @@ fn act(dice: &mut Dice) -> Act {
         8 => Act::Note,
         9 => Act::Merge,
         10 => Act::Split,
-        11..=14 => Act::Crash(1 + dice.below(40) as u32),
+        11..=13 => Act::Crash { seams: 1 + dice.below(40) as u32, again: 0 },
+        // Sooner than anything can be written down: the third in a row is a dead letter.
+        14 => Act::Crash { seams: 2 + dice.below(3) as u32, again: 1 + dice.below(4) as u32 },
         15 => Act::Restart,
         16 | 17 => Act::Disk { first: 1 + dice.below(60), calls: 1 + dice.below(30), commits },
         18 => Act::Disk { first: 1 + dice.below(200), calls: 1, commits },
