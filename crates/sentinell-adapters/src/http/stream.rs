@@ -24,12 +24,12 @@ pub struct StreamLimits {
 }
 
 impl Default for StreamLimits {
-    /// A model may think for minutes before its first word.
+    /// A model may think for minutes before its first word, without a sign of life.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(120),
-            between: Duration::from_secs(90),
+            first_byte: Duration::from_secs(600),
+            between: Duration::from_secs(180),
             total: Duration::from_secs(300),
             body: 32 << 20,
         }

@@ -256,6 +256,70 @@ pub(super) fn matched<'m>(
     (matched, other.collect())
 }
 
+/// Feeds a reader these documents with every value in them replaced by odd ones, one at a time: it may refuse, but it must
+/// not panic, and must not believe absurd counts.
+#[cfg(test)]
+pub(super) fn survives<R: Reader>(documents: &[Value], fresh: impl Fn() -> R, finish: impl Fn(R)) {
+    use serde_json::json;
+    let odd =
+        [json!(null), json!(-1), json!(u64::MAX), json!(1e300), json!("\u{0}é"), json!([[]]), json!({"type": {}})];
+    let places: Vec<(usize, String)> = documents
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| {
+            let mut found = Vec::new();
+            pointers(one, String::new(), &mut found);
+            found.into_iter().map(move |place| (at, place))
+        })
+        .collect();
+    assert!(places.len() > 20, "nothing to replace");
+    for (at, place) in places {
+        for value in &odd {
+            let mut documents = documents.to_vec();
+            if let Some(there) = documents[at].pointer_mut(&place) {
+                *there = value.clone();
+            }
+            let mut reader = fresh();
+            for document in &documents {
+                if !matches!(reader.take(document, &|_| {}), Ok(false)) {
+                    break;
+                }
+            }
+            assert!(reader.usage().output_tokens <= MOST_TOKENS, "{place}");
+            finish(reader);
+            let mut reader = fresh();
+            let _ = reader.take_whole(&documents[at], &|_| {});
+            finish(reader);
+        }
+    }
+}
+
+#[cfg(test)]
+fn pointers(value: &Value, at: String, into: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| pointers(value, format!("{at}/{name}"), into));
+        }
+        Value::Array(values) => {
+            values.iter().enumerate().for_each(|(n, value)| pointers(value, format!("{at}/{n}"), into));
+        }
+        _ => {}
+    }
+    into.push(at);
+}
+
+#[cfg(test)]
+pub(super) fn a_request() -> ModelRequest {
+    let told = Message::Told { answers: vec![], text: "t".into() };
+    ModelRequest {
+        system: String::new(),
+        offers: vec![],
+        messages: vec![told],
+        max_output_tokens: 100,
+        must_call: true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -209,3 +209,30 @@ fn with<const N: usize>(mut block: Value, fields: [(&str, Value); N]) -> Value {
     }
     block
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::exchange::{a_request, survives};
+
+    #[test]
+    fn no_document_makes_it_panic() {
+        let usage = json!({"input_tokens": 1, "cache_read_input_tokens": 2, "output_tokens": 3});
+        let begin =
+            |index: u64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+        let add = |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+        let documents = [
+            json!({"type": "message_start", "message": {"model": "m", "usage": usage}}),
+            begin(0, json!({"type": "thinking", "thinking": "a", "signature": ""})),
+            add(0, json!({"type": "signature_delta", "signature": "s"})),
+            begin(1, json!({"type": "text", "text": "b"})),
+            add(1, json!({"type": "text_delta", "text": "c"})),
+            begin(2, json!({"type": "tool_use", "id": "i", "name": "n", "input": {}})),
+            add(2, json!({"type": "input_json_delta", "partial_json": "{}"})),
+            json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": usage}),
+            json!({"type": "message", "model": "m", "content": [{"type": "text", "text": "d"}], "stop_reason": "end_turn", "usage": usage}),
+        ];
+        let request = a_request();
+        survives(&documents, || Blocks::new(&request), |blocks| drop(blocks.finish(&request)));
+    }
+}

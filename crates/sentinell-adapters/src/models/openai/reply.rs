@@ -190,3 +190,31 @@ impl Reader for Deltas {
         self.usage
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::exchange::{a_request, survives};
+    use serde_json::json;
+
+    #[test]
+    fn no_document_makes_it_panic() {
+        let call = json!({"index": 0, "id": "i", "type": "function", "function": {"name": "n", "arguments": "{"}});
+        let more = json!({"index": 0, "function": {"arguments": "}"}});
+        let usage = json!({"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}});
+        let chunk =
+            |delta: Value| json!({"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+        let documents = [
+            chunk(json!({"role": "assistant", "content": "a", "reasoning_content": "r"})),
+            chunk(json!({ "tool_calls": [call] })),
+            chunk(json!({ "tool_calls": [more] })),
+            chunk(json!({"refusal": "no"})),
+            json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}),
+            json!({"choices": [{"message": {"content": "{\"call\": {\"name\": \"n\", \"args\": {}}}"}}], "usage": usage}),
+        ];
+        let request = a_request();
+        for by_schema in [false, true] {
+            survives(&documents, || Deltas::new(&request, by_schema), |deltas| drop(deltas.finish(&request)));
+        }
+    }
+}
