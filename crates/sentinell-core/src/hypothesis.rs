@@ -22,6 +22,17 @@ pub struct Hypothesis {
     pub contradicts: Vec<EvidenceId>,
 }
 
+/// What a second, sceptical look makes of one hypothesis. It can only take away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Which one.
+    pub hypothesis: HypothesisId,
+    /// The sceptic's confidence, 0 to 1; the lower one of both counts.
+    pub confidence: f64,
+    /// Evidence against it.
+    pub contradicts: Vec<EvidenceId>,
+}
+
 /// A cause that was considered and dropped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuledOut {

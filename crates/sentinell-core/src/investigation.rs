@@ -12,14 +12,17 @@ mod interpret;
 mod next;
 mod people;
 mod remember;
+mod talk;
 #[cfg(test)]
 pub(crate) mod tests;
+mod turn;
 
 pub use authorize::Intent;
-pub use effect::{Command, Decision, Effect, Input, Step, Turn};
+pub use effect::{Command, Decision, Doubt, Effect, Input, Lost, Step, Turn};
 pub use event::{Entry, Event, Health, Node, Outcome, Reading, Resolution, Usage};
 pub use fold::Illegal;
 pub use people::Refusal;
+pub use talk::{Exchange, Mark, Rest};
 
 use crate::action::{Action, ActionDraft};
 use crate::evidence::{Evidence, Gap, Query};
@@ -280,6 +283,15 @@ pub struct Investigation {
     pub hints: Vec<Hint>,
     /// Turns refused in a row.
     pub refusals: u32,
+    /// An answer that waits for a second look.
+    pub held: Option<Decision>,
+    /// Evidence that the reasoner asked to see.
+    pub shown: Vec<EvidenceId>,
+    /// What a language model said since the last (re)start.
+    #[serde(skip)]
+    pub talk: Vec<Exchange>,
+    /// Why and until when no language model is asked about it.
+    pub model_rest: Option<Rest>,
     /// When it opened.
     pub opened_at: Timestamp,
     /// When the budget's minutes began.
@@ -330,6 +342,20 @@ impl Investigation {
             Phase::Dismissed => Some(Resolution::FalseAlarm),
             _ => None,
         }
+    }
+
+    /// Whether nothing more may be spent on a language model at `now`; `lost` is what was spent since the newest entry.
+    pub fn is_spent(&self, lost: Usage, now: Timestamp) -> bool {
+        let (budget, spent) = (&self.budget, &self.spent);
+        spent.turns >= budget.turns
+            || spent.tokens.saturating_add(lost.tokens()) >= budget.tokens
+            || spent.micro_usd.saturating_add(lost.micro_usd) >= budget.micro_usd
+            || now >= self.thinking_ends_at()
+    }
+
+    /// When the budget's minutes are over.
+    pub fn thinking_ends_at(&self) -> Timestamp {
+        self.started_at.plus_seconds(i64::from(self.budget.minutes) * 60)
     }
 
     /// Whether the next turn of the reasoner must be its last: the one place where the budget is checked. Time is that of

@@ -3,7 +3,7 @@
 use crate::action::{Action, ActionDraft, Plan};
 use crate::approval::Warrant;
 use crate::evidence::{Observation, Query};
-use crate::investigation::{Investigation, Turn};
+use crate::investigation::{Doubt, Investigation, Turn, Usage};
 use crate::notice::{Notice, Wanted};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,6 +107,10 @@ pub enum ReasonError {
     /// Try again, not before this many milliseconds.
     #[error("the reasoner is busy or away: {why}")]
     Retry {
+        /// Which model was asked; empty if that cost nothing.
+        by: String,
+        /// What it cost all the same.
+        usage: Usage,
         /// What it said.
         why: String,
         /// What it asked for.
@@ -121,6 +125,8 @@ pub enum ReasonError {
 pub trait Reasoner: Send + Sync {
     /// One turn. With `conclude` it must not ask for more reads.
     fn reason<'a>(&'a self, case: &'a Investigation, conclude: bool) -> BoxFuture<'a, Result<Turn, ReasonError>>;
+    /// A second, sceptical look at the answer that is held back. Whatever goes wrong, the answer is only ever weakened.
+    fn doubt<'a>(&'a self, case: &'a Investigation) -> BoxFuture<'a, Doubt>;
 }
 
 /// Why a notice did not arrive. The kind says what happens next.

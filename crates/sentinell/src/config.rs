@@ -6,6 +6,7 @@
 
 mod check;
 mod database;
+mod model;
 pub mod operator;
 mod raw;
 mod secret;
@@ -14,6 +15,7 @@ mod telemetry;
 mod webhooks;
 
 pub use database::Database;
+pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{
@@ -44,6 +46,8 @@ pub struct Config {
     pub policy: Policy,
     /// How the worker works.
     pub worker: Worker,
+    /// The language model that thinks; none: the deterministic reasoner alone.
+    pub model: Option<Model>,
     /// The cluster to look at and, perhaps, to act on.
     pub kubernetes: Option<Kubernetes>,
     /// Prometheus servers, by name.

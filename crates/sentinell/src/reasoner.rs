@@ -1,83 +1,9 @@
-//! The deterministic reasoner: the engine's ranking and the runbooks. No key, no model, nothing invented.
+//! The minds: the engine's ranking and the runbooks by themselves, or a language model in front of them.
 
-use crate::digest;
-use sentinell_core::action::ActionDraft;
-use sentinell_core::hypothesis::Hypothesis;
-use sentinell_core::investigation::{ActionState, Decision, Investigation, Turn, Usage};
-use sentinell_core::ports::{BoxFuture, Question, ReasonError, Reasoner, Tool};
-use sentinell_core::runbook::Runbook;
-use std::sync::Arc;
+mod deterministic;
+mod gate;
+mod model;
+mod voice;
 
-/// Ranking plus runbooks.
-pub struct Deterministic {
-    tools: Vec<Arc<dyn Tool>>,
-    runbooks: Vec<Runbook>,
-}
-
-impl Deterministic {
-    /// Looks with these tools and acts by these runbooks.
-    pub fn new(tools: Vec<Arc<dyn Tool>>, runbooks: Vec<Runbook>) -> Self {
-        Self { tools, runbooks }
-    }
-
-    fn turn(&self, case: &Investigation, conclude: bool) -> Turn {
-        let looked = case.spent.turns > 0;
-        let questions = if looked { vec![] } else { self.first_look(case) };
-        if !conclude && !questions.is_empty() {
-            return turn(Decision::LookAt(questions), vec![], vec![]);
-        }
-        let (hypotheses, ruled_out) = digest::rank(case);
-        let decision = self.decide(case, &hypotheses);
-        turn(decision, hypotheses, ruled_out)
-    }
-
-    fn first_look(&self, case: &Investigation) -> Vec<Question> {
-        self.tools.iter().flat_map(|tool| tool.first_look(case)).collect()
-    }
-
-    fn decide(&self, case: &Investigation, hypotheses: &[Hypothesis]) -> Decision {
-        // Where the runbook for what is most likely is advice for a person, the next best guess is no reason to act.
-        let advised = hypotheses.first().is_some_and(|leading| {
-            let mut applying = self.runbooks.iter().filter(|runbook| runbook.applies_to(leading)).peekable();
-            applying.peek().is_some() && applying.all(|runbook| runbook.action.is_none())
-        });
-        let acting = if advised { &[] } else { hypotheses };
-        let drafts = acting.iter().flat_map(|hypothesis| {
-            let fitting = self.runbooks.iter().filter(move |runbook| runbook.applies_to(hypothesis));
-            fitting.filter_map(move |runbook| runbook.draft(hypothesis))
-        });
-        if let Some(draft) = drafts.into_iter().find(|draft| !was_tried(case, draft)) {
-            return Decision::Act(draft);
-        }
-        Decision::Conclude(match hypotheses.first() {
-            None => "not enough evidence for a cause; see what was ruled out and what could not be read".into(),
-            Some(leading) => {
-                let advice = self.runbooks.iter().find(|runbook| runbook.applies_to(leading));
-                let advice = advice.map_or_else(
-                    || "no runbook knows a cure".to_owned(),
-                    |runbook| format!("a person should follow the runbook \"{}\"", runbook.name),
-                );
-                format!("most likely {} on {}; {advice}", leading.fault, leading.component)
-            }
-        })
-    }
-}
-
-/// What did not help, failed or was refused is not proposed again.
-fn was_tried(case: &Investigation, draft: &ActionDraft) -> bool {
-    case.actions.iter().any(|record| {
-        let spent = matches!(record.state, ActionState::Rejected | ActionState::Failed | ActionState::Unhelpful);
-        spent && record.action.kind == draft.kind && record.action.target == draft.target
-    })
-}
-
-fn turn(decision: Decision, hypotheses: Vec<Hypothesis>, ruled_out: Vec<sentinell_core::hypothesis::RuledOut>) -> Turn {
-    let by = "deterministic".to_owned();
-    Turn { by, usage: Usage::default(), hypotheses, ruled_out, gaps: vec![], decision }
-}
-
-impl Reasoner for Deterministic {
-    fn reason<'a>(&'a self, case: &'a Investigation, conclude: bool) -> BoxFuture<'a, Result<Turn, ReasonError>> {
-        Box::pin(async move { Ok(self.turn(case, conclude)) })
-    }
-}
+pub use deterministic::Deterministic;
+pub use model::{Settings, Thinking};

@@ -16,6 +16,7 @@ mod intake;
 mod journal;
 mod observations;
 mod outbox;
+mod partials;
 mod policies;
 mod queue;
 mod registry;
@@ -47,6 +48,7 @@ pub use intake::{Accept, Receipt};
 pub use journal::Stored;
 pub use observations::KeptObservation;
 pub use outbox::{Attempt, Destination, Letter, OutboxCount, OutboxRow};
+pub use partials::Partial;
 pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
@@ -90,6 +92,7 @@ pub struct Store {
     writer: Writer,
     newest: watch::Receiver<u64>,
     destinations: Arc<[Destination]>,
+    partials: partials::Partials,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -113,8 +116,14 @@ impl Store {
         let (committed, newest) = watch::channel(0);
         target.listen(committed.clone());
         let (writer, task) = Writer::start(target, conn, options.queue, options.group, committed.clone());
-        let destinations = options.destinations.into();
-        let store = Self { db, writer, newest, destinations, task: Arc::new(Mutex::new(Some(task))) };
+        let store = Self {
+            db,
+            writer,
+            newest,
+            destinations: options.destinations.into(),
+            partials: partials::Partials::default(),
+            task: Arc::new(Mutex::new(Some(task))),
+        };
         let position = store.last_position().await?;
         committed.send_modify(|known| *known = position.max(*known));
         Ok(store)

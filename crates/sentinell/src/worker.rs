@@ -16,7 +16,7 @@ use crate::telemetry::{Seldom, spans};
 use hands::Hands;
 use patience::Patience;
 use sentinell_core::ids::IncidentId;
-use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step};
+use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step, Usage};
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -202,6 +202,10 @@ impl Worker {
                 self.metrics.turned(&input);
                 self.record(case, lease, input).await
             }
+            Effect::Doubt => {
+                let input = self.doubt(case).await;
+                self.record(case, lease, input).await
+            }
             // People learn of it from the journal's stream.
             Effect::Ask(action) => self.record(case, lease, Input::Asked(action.id)).await,
             Effect::Act(action) => self.act(case, lease, &action).await,
@@ -219,12 +223,26 @@ impl Worker {
     async fn reason(&self, case: &Investigation, conclude: bool) -> Input {
         match self.reasoner.reason(case, conclude).await {
             Ok(turn) => {
-                let planned = self.hands.plan(&turn.decision).await;
+                let planned = if turn.doubt { None } else { self.hands.plan(&turn.decision).await };
                 Input::Turned { turn: Box::new(turn), planned }
             }
-            Err(ReasonError::Retry { why, after_millis }) => Input::NotTurned { why, after_millis: Some(after_millis) },
-            Err(ReasonError::Hopeless(why)) => Input::NotTurned { why, after_millis: None },
+            Err(ReasonError::Retry { by, usage, why, after_millis }) => {
+                Input::NotTurned { by, usage, why, after_millis: Some(after_millis) }
+            }
+            Err(ReasonError::Hopeless(why)) => {
+                Input::NotTurned { by: String::new(), usage: Usage::default(), why, after_millis: None }
+            }
         }
+    }
+
+    /// A second look, and the plan of the deed that waited for it, as the world is now.
+    async fn doubt(&self, case: &Investigation) -> Input {
+        let doubt = Box::new(self.reasoner.doubt(case).await);
+        let planned = match &case.held {
+            Some(held) => self.hands.plan(held).await,
+            None => None,
+        };
+        Input::Doubted { doubt, planned }
     }
 
     /// Does it, at most once: judged again, intent, deed, outcome.

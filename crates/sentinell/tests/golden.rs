@@ -26,6 +26,7 @@ fn steps(journal: &[Entry]) -> String {
         let next = match case.next() {
             Step::Do(Effect::Observe(queries)) => format!("observe {}", queries.len()),
             Step::Do(Effect::Reason { conclude }) => format!("reason{}", if conclude { " and conclude" } else { "" }),
+            Step::Do(Effect::Doubt) => "take a second look".to_owned(),
             Step::Do(Effect::Ask(action)) => format!("ask about {}", action.id),
             Step::Do(Effect::Act(action)) => format!("act: {}", action.id),
             Step::Do(Effect::Reconcile(action)) => format!("reconcile {}", action.id),

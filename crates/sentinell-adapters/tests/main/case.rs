@@ -128,7 +128,7 @@ pub fn warrant_for(action: &Action, seconds: u32) -> Warrant {
             raw: String::new(),
             millis: 1,
         },
-        Event::TurnTaken { by: "deterministic".into(), usage: Usage::default() },
+        Event::TurnTaken { by: "deterministic".into(), usage: Usage::default(), reply: None },
         Event::HypothesesFormed { hypotheses: vec![hypothesis], ruled_out: vec![], gaps: vec![] },
         Event::ActionProposed { action: Box::new(action.clone()), hash: hash.clone() },
         Event::ActionRuled { action: id.clone(), ruling: Ruling::Ask { why: "a person decides".into() } },

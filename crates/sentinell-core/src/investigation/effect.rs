@@ -2,9 +2,10 @@
 
 use crate::action::{Action, ActionDraft};
 use crate::evidence::{Evidence, Gap, Query};
-use crate::hypothesis::{Hypothesis, RuledOut};
-use crate::ids::{ActionHash, ActionId, Actor, Fingerprint, IncidentId, QueryId};
+use crate::hypothesis::{Hypothesis, RuledOut, Verdict};
+use crate::ids::{ActionHash, ActionId, Actor, EvidenceId, Fingerprint, IncidentId, QueryId};
 use crate::investigation::event::{Reading, Usage};
+use crate::model::Reply;
 use crate::ports::{Applied, Question};
 use crate::signal::Signal;
 use crate::time::Timestamp;
@@ -41,6 +42,8 @@ pub enum Effect {
         /// The last turn of the budget is spent on a conclusion.
         conclude: bool,
     },
+    /// Take a second, sceptical look at the answer that is held back.
+    Doubt,
     /// Tell people that an approval is wanted.
     Ask(Box<Action>),
     /// Do it.
@@ -52,7 +55,8 @@ pub enum Effect {
 }
 
 /// What a reasoner wants next.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// More reads.
     LookAt(Vec<Question>),
@@ -60,6 +64,36 @@ pub enum Decision {
     Act(ActionDraft),
     /// Nothing more to do for a machine: why.
     Conclude(String),
+    /// It spoke, and what it said cannot be read: why, in words that are sent back to it.
+    Unclear(String),
+}
+
+/// A call of a language model that brought nothing to use, and what it cost all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Which model.
+    pub by: String,
+    /// Why there was no answer, one bounded line.
+    pub why: String,
+    /// What it cost.
+    pub usage: Usage,
+    /// It may be asked about this incident again after this many milliseconds; none: not at all.
+    pub after_millis: Option<u64>,
+}
+
+/// A second, sceptical look at an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Doubt {
+    /// Who looked; empty if nobody did.
+    pub by: String,
+    /// What it cost.
+    pub usage: Usage,
+    /// What it makes of the hypotheses; those it does not name stay as they are.
+    pub verdicts: Vec<Verdict>,
+    /// Its reason in one bounded line, or why there was no second look.
+    pub why: String,
+    /// Calls that brought nothing.
+    pub lost: Vec<Lost>,
 }
 
 /// One turn of a reasoner.
@@ -77,6 +111,32 @@ pub struct Turn {
     pub gaps: Vec<Gap>,
     /// What it wants next.
     pub decision: Decision,
+    /// What a language model said, bounded and redacted.
+    pub reply: Option<Box<Reply>>,
+    /// Evidence that it wants to see and was not shown for want of room.
+    pub show: Vec<EvidenceId>,
+    /// Whether a second, sceptical look is to be taken before anything follows from it.
+    pub doubt: bool,
+    /// Calls before this turn that brought nothing.
+    pub lost: Vec<Lost>,
+}
+
+impl Turn {
+    /// A turn that cost nothing and was taken by no language model.
+    pub fn free(by: &str, decision: Decision, hypotheses: Vec<Hypothesis>, ruled_out: Vec<RuledOut>) -> Self {
+        Self {
+            by: by.to_owned(),
+            usage: Usage::default(),
+            hypotheses,
+            ruled_out,
+            gaps: vec![],
+            decision,
+            reply: None,
+            show: vec![],
+            doubt: false,
+            lost: vec![],
+        }
+    }
 }
 
 /// What came back, from the world, from a sender or from a person.
@@ -113,8 +173,19 @@ pub enum Input {
         /// The plan, or why there is none.
         planned: Option<Result<crate::action::Plan, String>>,
     },
+    /// The second look was taken; if the answer was a deed, this is what the actuator makes of its draft now.
+    Doubted {
+        /// The look.
+        doubt: Box<Doubt>,
+        /// The plan, or why there is none.
+        planned: Option<Result<crate::action::Plan, String>>,
+    },
     /// The reasoner did not answer.
     NotTurned {
+        /// Who was asked; empty if that cost nothing.
+        by: String,
+        /// What it cost all the same.
+        usage: Usage,
         /// Why.
         why: String,
         /// It may be asked again after this many milliseconds; none: it is hopeless.

@@ -2,8 +2,10 @@
 
 use crate::action::{Action, ActionDraft};
 use crate::evidence::{Evidence, Gap, Query};
-use crate::hypothesis::{Hypothesis, RuledOut};
-use crate::ids::{ActionHash, ActionId, Actor, Fingerprint, IncidentId, QueryId, SignalId};
+use crate::hypothesis::{Hypothesis, RuledOut, Verdict};
+use crate::ids::{ActionHash, ActionId, Actor, EvidenceId, Fingerprint, IncidentId, QueryId, SignalId};
+use crate::investigation::effect::Decision;
+use crate::model::Reply;
 use crate::policy::{Budget, Ruling};
 use crate::ports::Applied;
 use crate::signal::{Severity, Signal};
@@ -24,6 +26,26 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Money, millionths of a US dollar.
     pub micro_usd: u64,
+}
+
+impl Usage {
+    /// Every token, whatever it was charged as.
+    pub fn tokens(&self) -> u64 {
+        let read = self.input_tokens.saturating_add(self.cache_read_tokens).saturating_add(self.cache_written_tokens);
+        read.saturating_add(self.output_tokens)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cache_read_tokens: self.cache_read_tokens.saturating_add(other.cache_read_tokens),
+            cache_written_tokens: self.cache_written_tokens.saturating_add(other.cache_written_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            micro_usd: self.micro_usd.saturating_add(other.micro_usd),
+        }
+    }
 }
 
 /// What a check saw.
@@ -86,8 +108,23 @@ pub enum Event {
     AlertResolved { fingerprint: Fingerprint },
     /// The same alert came back soon after it had gone away by itself.
     Reopened { signal: SignalId, fingerprint: Fingerprint },
-    /// A reasoner took a turn.
-    TurnTaken { by: String, usage: Usage },
+    /// A reasoner took a turn. `reply` is what a language model said, bounded and redacted, so that the conversation goes
+    /// on after a crash and no answer is paid twice.
+    TurnTaken {
+        by: String,
+        usage: Usage,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply: Option<Box<Reply>>,
+    },
+    /// A language model was asked and gave nothing to use; what it cost all the same. It is not asked again about this
+    /// incident before `until`; none: not at all, until a person says "again".
+    ModelFailed { by: String, why: String, usage: Usage, until: Option<Timestamp> },
+    /// A reasoner wants to see evidence that it was not shown for want of room.
+    EvidenceShown { evidence: Vec<EvidenceId> },
+    /// An answer is held back until a second, sceptical look at it.
+    AnswerHeld { decision: Decision },
+    /// The second look was taken (or could not be: `why`). It only ever lowers confidence.
+    Doubted { by: String, usage: Usage, verdicts: Vec<Verdict>, why: String },
     /// Reads were asked for.
     QueriesOpened { queries: Vec<Query> },
     /// A read came back and was condensed; `raw` is the address of what it was made of.
@@ -102,8 +139,15 @@ pub enum Event {
     HypothesesFormed { hypotheses: Vec<Hypothesis>, ruled_out: Vec<RuledOut>, gaps: Vec<Gap> },
     /// A turn was not accepted (it cited evidence that does not exist, say).
     TurnRefused { why: String },
-    /// The reasoner did not answer and is asked again.
-    ReasonerFailed { why: String, until: Timestamp },
+    /// The reasoner did not answer and is asked again; what it cost all the same, and whom.
+    ReasonerFailed {
+        why: String,
+        until: Timestamp,
+        #[serde(default)]
+        by: String,
+        #[serde(default)]
+        usage: Usage,
+    },
     /// A deed would help, but its actuator cannot plan it (no such object, not permitted).
     ActionNotPlanned { draft: ActionDraft, why: String },
     /// A deed is proposed, exactly as it would be done.
@@ -177,7 +221,8 @@ impl Event {
             }
             Self::TurnTaken { .. } | Self::HypothesesFormed { .. } | Self::TurnRefused { .. } => Node::Reason,
             Self::ReasonerFailed { .. } | Self::ActionNotPlanned { .. } | Self::ActionProposed { .. } => Node::Reason,
-            Self::HintGiven { .. } | Self::NoteAdded { .. } => Node::Reason,
+            Self::HintGiven { .. } | Self::NoteAdded { .. } | Self::ModelFailed { .. } => Node::Reason,
+            Self::EvidenceShown { .. } | Self::AnswerHeld { .. } | Self::Doubted { .. } => Node::Reason,
             Self::ActionRuled { .. } | Self::ApprovalRequested { .. } | Self::ApprovalGranted { .. } => Node::Act,
             Self::ApprovalRejected { .. } | Self::ApprovalExpired { .. } | Self::DeedBlocked { .. } => Node::Act,
             Self::ActionStarted { .. } | Self::ActionFinished { .. } | Self::Reconciled { .. } => Node::Act,
@@ -185,6 +230,17 @@ impl Event {
             Self::Escalated { .. } | Self::Dismissed { .. } | Self::Retried { .. } | Self::DeadLettered { .. } => {
                 Node::Evaluate
             }
+        }
+    }
+
+    /// Who was paid what by it, if anybody was asked: a turn, a second look, or a call that brought nothing.
+    pub fn paid(&self) -> Option<(&str, Usage)> {
+        match self {
+            Self::TurnTaken { by, usage, .. }
+            | Self::Doubted { by, usage, .. }
+            | Self::ModelFailed { by, usage, .. }
+            | Self::ReasonerFailed { by, usage, .. } => (!by.is_empty()).then_some((by, *usage)),
+            _ => None,
         }
     }
 

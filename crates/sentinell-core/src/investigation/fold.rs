@@ -50,6 +50,10 @@ impl Investigation {
             not_planned: vec![],
             hints: vec![],
             refusals: 0,
+            held: None,
+            shown: vec![],
+            talk: vec![],
+            model_rest: None,
             opened_at: at,
             started_at: at,
             updated_at: at,
@@ -117,7 +121,11 @@ impl Investigation {
         let reasoning = Phase::Reasoning { failures: 0, until: None };
         match event {
             Event::TurnTaken { .. } | Event::HypothesesFormed { .. } | Event::TurnRefused { .. } => Some(reasoning),
-            Event::ActionNotPlanned { .. } => Some(reasoning),
+            Event::ActionNotPlanned { .. } | Event::EvidenceShown { .. } => Some(reasoning),
+            Event::AnswerHeld { .. } => self.held.is_none().then_some(reasoning),
+            Event::Doubted { .. } => self.held.is_some().then_some(reasoning),
+            // The failures in a row go on being counted.
+            Event::ModelFailed { .. } => Some(self.phase.clone()),
             Event::ActionProposed { action, hash } => {
                 (self.action(&action.id).is_none() && action.hash() == *hash).then_some(reasoning)
             }

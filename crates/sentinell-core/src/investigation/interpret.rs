@@ -1,18 +1,16 @@
 //! What an answer means: facts for the journal, changing nothing itself. An answer that comes too late means nothing,
 //! or a note.
 
-use super::{Decision, Event, Health, Input, Investigation, Outcome, Phase, Reading, Resolution, Turn};
-use crate::action::{Action, ActionDraft, Plan};
-use crate::evidence::{Evidence, Gap, Query};
+use super::{Event, Health, Input, Investigation, Outcome, Phase, Reading, Resolution};
+use crate::action::Action;
+use crate::evidence::{Evidence, Gap};
 use crate::ids::{ActionId, Actor, EvidenceId, QueryId};
-use crate::policy::{Policy, Ruling};
-use crate::ports::{Applied, Question};
+use crate::policy::Policy;
+use crate::ports::Applied;
 use crate::time::Timestamp;
 
 /// How often a read or a turn may fail before it is given up.
-const TRIES: u32 = 3;
-/// Reads that one turn may ask for; the rest is left out.
-const READS_PER_TURN: usize = 16;
+pub(super) const TRIES: u32 = 3;
 /// Intents that one action may have: a deed that certainly did not happen is tried again.
 const ATTEMPTS: u32 = 3;
 
@@ -25,8 +23,13 @@ impl Investigation {
                 vec![Event::EvidenceGathered { query, evidence, gaps, call, raw, millis }]
             }
             Input::NotObserved { query, why, again } => self.not_observed(query, why, again, now),
-            Input::Turned { turn, planned } if self.may_turn() => self.turned(*turn, planned, policy, now),
-            Input::NotTurned { why, after_millis } if self.may_turn() => self.not_turned(why, after_millis, now),
+            Input::Turned { turn, planned } if self.may_turn() && self.held.is_none() => {
+                self.turned(*turn, planned, policy, now)
+            }
+            Input::NotTurned { by, usage, why, after_millis } if self.may_turn() => {
+                self.not_turned(by, usage, why, after_millis, now)
+            }
+            Input::Doubted { doubt, planned } if self.may_turn() => self.doubted(*doubt, planned, policy, now),
             Input::Asked(action) => self.asked(action),
             Input::NotApplied { action, why } => self.not_applied(action, why),
             Input::Applied { action, ok, output } => self.applied(action, ok, output),
@@ -46,6 +49,7 @@ impl Investigation {
             Input::GivenUp { why } if !self.phase.is_at_rest() => vec![Event::DeadLettered { why }],
             Input::Person(command) => self.decide(command, now).unwrap_or_default(),
             Input::Observed { .. } | Input::Turned { .. } | Input::NotTurned { .. } => vec![],
+            Input::Doubted { .. } => vec![],
             Input::AlertReturned { .. } | Input::GivenUp { .. } => vec![],
         }
     }
@@ -74,130 +78,6 @@ impl Investigation {
         }
         let what = format!("{}: {}", state.query.tool, state.query.why);
         vec![Event::QueryFailed { query, gap: Gap { what, why } }]
-    }
-
-    fn turned(&self, turn: Turn, planned: Option<Result<Plan, String>>, policy: &Policy, now: Timestamp) -> Vec<Event> {
-        let Turn { by, usage, hypotheses, ruled_out, gaps, decision } = turn;
-        let mut events = vec![Event::TurnTaken { by, usage }];
-        let cited = hypotheses.iter().flat_map(|h| h.supports.iter().chain(&h.contradicts));
-        let cited = cited.chain(ruled_out.iter().flat_map(|out| &out.because));
-        if let Some(unknown) = cited.into_iter().find(|id| !self.knows(id)) {
-            return self.refuse(events, format!("it cites evidence {unknown}, which does not exist"));
-        }
-        if let Some(unfounded) = hypotheses.iter().find(|hypothesis| hypothesis.supports.is_empty()) {
-            return self.refuse(events, format!("hypothesis {} cites no evidence", unfounded.id));
-        }
-        if let Decision::Act(draft) = &decision
-            && !hypotheses.iter().any(|hypothesis| hypothesis.id == draft.because)
-        {
-            return self
-                .refuse(events, format!("it wants to act because of {}, which it does not hold", draft.because));
-        }
-        let first_look = matches!(decision, Decision::LookAt(_)) && hypotheses.is_empty() && gaps.is_empty();
-        if !first_look {
-            events.push(Event::HypothesesFormed { hypotheses: hypotheses.clone(), ruled_out, gaps });
-        }
-        match decision {
-            Decision::Conclude(why) => events.push(Event::Escalated { why }),
-            Decision::LookAt(_) if self.must_conclude() => {
-                events.push(Event::Escalated { why: "the budget is spent; this is the best answer so far".into() });
-            }
-            Decision::LookAt(questions) => events.push(self.look_at(questions)),
-            Decision::Act(draft) => {
-                let because = hypotheses.iter().find(|hypothesis| hypothesis.id == draft.because);
-                let evidence = because.map(|hypothesis| hypothesis.supports.clone()).unwrap_or_default();
-                events.extend(self.proposed(draft, planned, evidence, policy, now));
-            }
-        }
-        events
-    }
-
-    fn refuse(&self, mut events: Vec<Event>, why: String) -> Vec<Event> {
-        events.push(Event::TurnRefused { why: why.clone() });
-        if self.refusals > 0 || self.must_conclude() {
-            events.push(Event::Escalated { why: format!("the reasoner's answer was refused: {why}") });
-        }
-        events
-    }
-
-    fn look_at(&self, questions: Vec<Question>) -> Event {
-        let start = self.queries.len() + 1;
-        let query = |(offset, question): (usize, Question)| {
-            let Question { tool, args, why } = question;
-            Query { id: QueryId(format!("q{}", start + offset)), tool, args, why }
-        };
-        let queries: Vec<Query> = questions.into_iter().take(READS_PER_TURN).enumerate().map(query).collect();
-        if queries.is_empty() {
-            return Event::Escalated { why: "not enough evidence, and nothing more that could be read".into() };
-        }
-        Event::QueriesOpened { queries }
-    }
-
-    fn proposed(
-        &self,
-        draft: ActionDraft,
-        planned: Option<Result<Plan, String>>,
-        evidence: Vec<EvidenceId>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Vec<Event> {
-        let plan = match planned.unwrap_or_else(|| Err(format!("nothing here can do `{}`", draft.kind))) {
-            Ok(plan) => plan,
-            Err(why) => {
-                let escalated =
-                    Event::Escalated { why: format!("`{}` on {} would help, but: {why}", draft.kind, draft.target) };
-                return vec![Event::ActionNotPlanned { draft, why }, escalated];
-            }
-        };
-        let ActionDraft { kind, target, params, because, why } = draft;
-        let action = Action {
-            id: ActionId(format!("a{}", self.actions.len() + 1)),
-            incident: self.id.clone(),
-            kind,
-            target,
-            params,
-            because,
-            why,
-            evidence,
-            plan,
-            undoes: None,
-            expires_at: now.plus_seconds(i64::from(policy.approval_seconds)),
-        };
-        if let Some(state) = self.tried_before(&action) {
-            let why =
-                format!("`{}` on {} was tried before ({state:?}); a person has to decide", action.kind, action.target);
-            return vec![Event::Escalated { why }];
-        }
-        self.ruled(action, policy)
-    }
-
-    fn ruled(&self, action: Action, policy: &Policy) -> Vec<Event> {
-        let ruling = policy.rule(&action, self.is_trusted(&action));
-        let (id, hash) = (action.id.clone(), action.hash());
-        let escalated = match &ruling {
-            Ruling::Deny { why } => {
-                Some(Event::Escalated { why: format!("`{}` on {} would help, but: {why}", action.kind, action.target) })
-            }
-            Ruling::Allow { .. } | Ruling::Ask { .. } => None,
-        };
-        let mut events = vec![Event::ActionProposed { action: Box::new(action), hash }];
-        events.push(Event::ActionRuled { action: id, ruling });
-        events.extend(escalated);
-        events
-    }
-
-    fn not_turned(&self, why: String, after_millis: Option<u64>, now: Timestamp) -> Vec<Event> {
-        let failures = match &self.phase {
-            Phase::Reasoning { failures, .. } => *failures,
-            _ => 0,
-        };
-        match after_millis {
-            Some(millis) if failures + 1 < TRIES => {
-                let pause = i64::try_from(millis).unwrap_or(i64::MAX).max(1000 << failures);
-                vec![Event::ReasonerFailed { why, until: now.plus_millis(pause) }]
-            }
-            _ => vec![Event::Escalated { why: format!("the reasoner did not answer: {why}") }],
-        }
     }
 
     fn asked(&self, action: ActionId) -> Vec<Event> {

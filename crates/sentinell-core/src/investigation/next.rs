@@ -8,6 +8,7 @@ impl Investigation {
     /// What to do now.
     pub fn next(&self) -> Step {
         match &self.phase {
+            Phase::Queued | Phase::Reasoning { until: None, .. } if self.held.is_some() => Step::Do(Effect::Doubt),
             Phase::Queued | Phase::Reasoning { until: None, .. } => {
                 Step::Do(Effect::Reason { conclude: self.must_conclude() })
             }

@@ -1,7 +1,9 @@
 //! What an investigation keeps of each fact, beside its phase.
 
-use super::{ActionRecord, ActionState, AlertState, Event, Hint, Investigation, Outcome, Phase, Reading, Spent, Usage};
+use super::talk::{Exchange, Rest};
+use super::{ActionRecord, ActionState, AlertState, Event, Hint, Investigation, Outcome, Phase, Reading, Spent};
 use crate::action::Action;
+use crate::hypothesis::Verdict;
 use crate::ids::ActionId;
 use crate::policy::Ruling;
 use crate::ports::Applied;
@@ -9,6 +11,10 @@ use crate::time::Timestamp;
 
 impl Investigation {
     pub(super) fn remember(&mut self, at: Timestamp, event: &Event) {
+        if let Some((_, usage)) = event.paid() {
+            self.spent.tokens = self.spent.tokens.saturating_add(usage.tokens());
+            self.spent.micro_usd = self.spent.micro_usd.saturating_add(usage.micro_usd);
+        }
         match event {
             Event::AlertJoined { fingerprint, title, severity, .. } => {
                 let alert = AlertState { title: title.clone(), firing: true, severity: *severity };
@@ -17,8 +23,6 @@ impl Investigation {
             Event::Reopened { fingerprint, .. } => self.set_firing(fingerprint, true),
             Event::AlertResolved { fingerprint } => self.set_firing(fingerprint, false),
             Event::SplitOff { fingerprints, .. } => self.alerts.retain(|known, _| !fingerprints.contains(known)),
-            Event::TurnTaken { usage, .. } => self.spend(*usage),
-            Event::TurnRefused { .. } => self.refusals += 1,
             Event::QueriesOpened { queries } => {
                 self.refusals = 0;
                 self.queries.extend(queries.iter().map(|query| (query.id.clone(), query.clone())));
@@ -45,7 +49,10 @@ impl Investigation {
                 self.hints.push(Hint { by, text, suspect: suspect.clone(), exclude: exclude.clone() });
             }
             Event::Retried { .. } => self.begin_again(at),
-            _ => self.remember_deed(at, event),
+            _ => {
+                self.remember_thought(event);
+                self.remember_deed(at, event);
+            }
         }
         if let Event::HypothesesFormed { gaps, .. } = event {
             let new: Vec<_> = gaps.iter().filter(|gap| !self.gaps.contains(gap)).cloned().collect();
@@ -53,6 +60,29 @@ impl Investigation {
         }
         if let Event::Reopened { .. } = event {
             self.begin_again(at);
+        }
+    }
+
+    /// What a language model said, what it cost, and what waits for a second look.
+    fn remember_thought(&mut self, event: &Event) {
+        match event {
+            Event::TurnTaken { by, reply, .. } => {
+                self.spent.turns += 1;
+                if let Some(reply) = reply {
+                    self.talk.push(Exchange::new(self, by, reply));
+                }
+            }
+            Event::TurnRefused { why } => {
+                self.refusals += 1;
+                if let Some(last) = self.talk.last_mut() {
+                    last.refused.get_or_insert_with(|| why.clone());
+                }
+            }
+            Event::ModelFailed { until, why, .. } => self.model_rest = Some(Rest { until: *until, why: why.clone() }),
+            Event::EvidenceShown { evidence } => self.shown.clone_from(evidence),
+            Event::AnswerHeld { decision } => self.held = Some(decision.clone()),
+            Event::Doubted { verdicts, .. } => self.doubt(verdicts),
+            _ => {}
         }
     }
 
@@ -116,10 +146,17 @@ impl Investigation {
         }
     }
 
-    fn spend(&mut self, usage: Usage) {
-        self.spent.turns += 1;
-        self.spent.tokens += usage.input_tokens.saturating_add(usage.output_tokens);
-        self.spent.micro_usd += usage.micro_usd;
+    /// The lower confidence counts; what was believed most comes first again.
+    fn doubt(&mut self, verdicts: &[Verdict]) {
+        self.held = None;
+        for verdict in verdicts {
+            let Some(doubted) = self.hypotheses.iter_mut().find(|h| h.id == verdict.hypothesis) else { continue };
+            doubted.confidence = doubted.confidence.min(verdict.confidence.max(0.0));
+            let new = verdict.contradicts.iter().filter(|id| !doubted.contradicts.contains(id)).cloned();
+            let new: Vec<_> = new.collect();
+            doubted.contradicts.extend(new);
+        }
+        self.hypotheses.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     }
 
     fn begin_again(&mut self, at: Timestamp) {
@@ -127,6 +164,10 @@ impl Investigation {
         self.stale = self.evidence.len();
         self.gaps.clear();
         self.refusals = 0;
+        self.held = None;
+        self.shown.clear();
+        self.talk.clear();
+        self.model_rest = None;
         self.started_at = at;
     }
 }

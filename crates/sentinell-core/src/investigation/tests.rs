@@ -4,7 +4,7 @@ use super::*;
 use crate::action::tests::rollback;
 use crate::action::{Deed, Plan};
 use crate::evidence::Evidence;
-use crate::hypothesis::Hypothesis;
+use crate::hypothesis::{Hypothesis, Verdict};
 use crate::policy::{Autonomy, KillSwitch, Policy, Rule, RuleEffect};
 use crate::ports::{Applied, Question};
 use crate::signal::SignalState;
@@ -109,8 +109,7 @@ fn hypothesis(cites: &str) -> Hypothesis {
 }
 
 fn turned(decision: Decision, hypotheses: Vec<Hypothesis>) -> Input {
-    let (by, usage) = ("test".to_owned(), Usage::default());
-    let turn = Turn { by, usage, hypotheses, ruled_out: vec![], gaps: vec![], decision };
+    let turn = Turn::free("test", decision, hypotheses, vec![]);
     Input::Turned { turn: Box::new(turn), planned: None }
 }
 
@@ -149,6 +148,21 @@ fn proposal_with(plan: Plan, cites: &str) -> Input {
     };
     let Input::Turned { turn, .. } = turned(Decision::Act(draft), vec![hypothesis(cites)]) else { unreachable!() };
     Input::Turned { turn, planned: Some(Ok(plan)) }
+}
+
+/// The same turn, with a second look wanted.
+fn held(input: Input) -> Input {
+    let Input::Turned { turn, planned } = input else { unreachable!() };
+    Input::Turned { turn: Box::new(Turn { doubt: true, ..*turn }), planned }
+}
+
+fn doubted(confidence: f64) -> Input {
+    let verdict =
+        |id: &str| Verdict { hypothesis: id.into(), confidence, contradicts: vec!["e1".into(), "e99".into()] };
+    let verdicts = vec![verdict("h1"), verdict("h77")];
+    let (by, usage) = ("m".to_owned(), Usage { output_tokens: 7, ..Usage::default() });
+    let doubt = Doubt { by, usage, verdicts, why: "hm".into(), lost: vec![] };
+    Input::Doubted { doubt: Box::new(doubt), planned: Some(Ok(plan(false))) }
 }
 
 fn checked(health: Health) -> Input {
@@ -279,11 +293,13 @@ fn trouble_that_went_away_by_itself_is_not_cured() {
 }
 
 #[test]
-fn a_claim_without_evidence_is_sent_back_once_and_then_ends_the_turn() {
+fn a_claim_without_evidence_goes_back_and_a_person_is_called_when_nobody_says_better() {
     let mut story = Story::opened(Autonomy::Observe);
-    story.hear(proposal_with(plan(false), "e99"));
-    assert_eq!(story.phase(), "reasoning");
-    story.hear(proposal_with(plan(false), "e99"));
+    for refusals in [1, 2] {
+        story.hear(proposal_with(plan(false), "e99"));
+        assert_eq!((story.phase(), story.case.refusals), ("reasoning", refusals), "there is room for a fallback");
+    }
+    story.hear(turned(Decision::Unclear("gibberish".into()), vec![]));
     assert_eq!(story.phase(), "escalated");
     assert!(story.case.hypotheses.is_empty() && story.case.actions.is_empty());
 }
@@ -313,6 +329,43 @@ fn a_source_that_is_away_is_asked_again_and_then_becomes_a_gap() {
     assert_eq!((story.phase(), story.case.gaps.len()), ("reasoning", 1));
 }
 
+#[test]
+fn a_second_look_only_ever_weakens_what_it_looks_at() {
+    for (sceptic, left, phase) in
+        [(1.0, 0.9, "awaiting_approval"), (0.5, 0.5, "awaiting_approval"), (0.1, 0.1, "escalated")]
+    {
+        let mut story = Story::opened(Autonomy::Approve);
+        story.hear(turned(Decision::LookAt(vec![question()]), vec![])).hear(observed("q1")).hear(held(proposal()));
+        assert!(story.case.actions.is_empty() && story.case.next() == Step::Do(Effect::Doubt));
+        story.hear(proposal());
+        assert!(story.case.actions.is_empty(), "nobody speaks before the second look");
+        story.hear(doubted(sceptic));
+        assert_eq!((story.phase(), story.case.hypotheses[0].confidence), (phase, left));
+        assert_eq!(story.case.hypotheses[0].contradicts, vec!["e1".into()], "only evidence that exists");
+        assert_eq!(story.case.spent.tokens, 7);
+        assert_eq!(Investigation::replay(&story.entries), Ok(story.case));
+    }
+}
+
+#[test]
+fn what_a_model_cost_is_counted_even_when_it_brought_nothing() {
+    let mut story = Story::opened(Autonomy::Approve);
+    let usage = Usage { input_tokens: 5, cache_read_tokens: 3, micro_usd: 11, ..Usage::default() };
+    let (by, why) = ("m".to_owned(), "529".to_owned());
+    story.hear(Input::NotTurned { by: by.clone(), usage, why: why.clone(), after_millis: Some(7_000) });
+    assert_eq!(
+        story.case.next(),
+        Step::Wait { until: Some(Timestamp(7_000)), why: "the reasoner asked for a pause".into() }
+    );
+    story.wait(7);
+    let lost = vec![Lost { by, why, usage, after_millis: None }];
+    let turn = Turn { lost, ..Turn::free("deterministic", Decision::LookAt(vec![question()]), vec![], vec![]) };
+    story.hear(Input::Turned { turn: Box::new(turn), planned: None });
+    assert_eq!((story.case.spent.tokens, story.case.spent.micro_usd, story.case.spent.turns), (16, 22, 1));
+    assert!(story.case.model_rest.is_some());
+    assert_eq!(Investigation::replay(&story.entries), Ok(story.case));
+}
+
 /// What the worker's loop would do next, with a random answer of the world.
 fn go_on(story: &mut Story, detail: u8) {
     let health = if detail.is_multiple_of(3) { Health::Healthy } else { Health::Unhealthy };
@@ -323,8 +376,10 @@ fn go_on(story: &mut Story, detail: u8) {
             turned(Decision::LookAt(vec![question()]), vec![])
         }
         Step::Do(Effect::Reason { .. }) => {
-            proposal_with(Plan { precondition: detail.to_string(), ..plan(detail.is_multiple_of(2)) }, "e1")
+            let plan = Plan { precondition: detail.to_string(), ..plan(detail.is_multiple_of(2)) };
+            if detail.is_multiple_of(5) { held(proposal_with(plan, "e1")) } else { proposal_with(plan, "e1") }
         }
+        Step::Do(Effect::Doubt) => doubted(f64::from(detail) / 255.0),
         Step::Do(Effect::Observe(queries)) => observed(queries[0].id.as_str()),
         Step::Do(Effect::Ask(action)) => Input::Asked(action.id),
         Step::Do(Effect::Verify(action)) => Input::Checked { action: action.id, reading },
@@ -369,7 +424,12 @@ fn happen(story: &mut Story, what: u8, detail: u8) {
             let signal = Box::new(signal(SignalState::Firing, Severity::High, 0));
             Input::AlertReturned { signal, fingerprint: "f1".into() }
         }
-        16 => Input::NotTurned { why, after_millis: (detail.is_multiple_of(2)).then_some(100) },
+        16 => Input::NotTurned {
+            by: "m".into(),
+            usage: Usage::default(),
+            why,
+            after_millis: (detail.is_multiple_of(2)).then_some(100),
+        },
         17 => {
             let hash = story.case.action(&action).map_or("0".into(), |record| record.hash.clone());
             Input::Person(Command::Approve { action, hash, by, comment: why })

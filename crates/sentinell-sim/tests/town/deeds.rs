@@ -5,7 +5,7 @@ use sentinell_core::evidence::{Evidence, Telemetry};
 use sentinell_core::hypothesis::Hypothesis;
 use sentinell_core::ids::Actor;
 use sentinell_core::investigation::{
-    Command, Decision, Entry, Event, Health, Input, Investigation, Reading, Step, Turn, Usage,
+    Command, Decision, Entry, Event, Health, Input, Investigation, Reading, Step, Turn,
 };
 use sentinell_core::policy::{Autonomy, Budget, Policy};
 use sentinell_core::ports::{ActError, Actuator, Applied, BoxFuture, Clock, Question, ToolError};
@@ -30,10 +30,7 @@ fn permission(scene: &Scene, draft: &ActionDraft, plan: Plan, now: Timestamp) ->
     let entry = Entry { incident: "i1".into(), seq: 1, at: now, event: opened };
     let mut case = Investigation::replay([&entry]).unwrap();
     let policy = Policy { autonomy: Autonomy::Approve, ..Policy::default() };
-    let turn = |hypotheses: Vec<Hypothesis>, decision| {
-        let (by, usage) = ("test".to_owned(), Usage::default());
-        Box::new(Turn { by, usage, hypotheses, ruled_out: vec![], gaps: vec![], decision })
-    };
+    let turn = |hypotheses: Vec<Hypothesis>, decision| Box::new(Turn::free("test", decision, hypotheses, vec![]));
     let question = Question { tool: "town.metrics".into(), args: Default::default(), why: String::new() };
     let seen = Evidence {
         id: "e1".into(),

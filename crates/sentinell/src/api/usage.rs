@@ -46,12 +46,28 @@ pub struct DayView {
 pub struct Total {
     /// Turns taken.
     turns: u64,
-    /// Tokens read.
+    /// Tokens read, those from and into a provider's cache not counted.
     input_tokens: u64,
     /// Tokens written.
     output_tokens: u64,
+    /// Tokens read from a provider's cache.
+    cache_read_tokens: u64,
+    /// Tokens that a provider put into its cache.
+    cache_written_tokens: u64,
     /// Millionths of a US dollar.
     micro_usd: u64,
+}
+
+impl Total {
+    fn add(&mut self, other: &Self) {
+        let sum = |a: &mut u64, b: u64| *a = a.saturating_add(b);
+        sum(&mut self.turns, other.turns);
+        sum(&mut self.input_tokens, other.input_tokens);
+        sum(&mut self.output_tokens, other.output_tokens);
+        sum(&mut self.cache_read_tokens, other.cache_read_tokens);
+        sum(&mut self.cache_written_tokens, other.cache_written_tokens);
+        sum(&mut self.micro_usd, other.micro_usd);
+    }
 }
 
 /// What the reasoners cost, by day.
@@ -67,16 +83,15 @@ pub async fn usage(
     };
     let (mut total, mut shown) = (Total::default(), vec![]);
     for spent in app.store.spent(days).await? {
-        total.turns = total.turns.saturating_add(spent.turns);
-        total.input_tokens = total.input_tokens.saturating_add(spent.input_tokens);
-        total.output_tokens = total.output_tokens.saturating_add(spent.output_tokens);
-        total.micro_usd = total.micro_usd.saturating_add(spent.micro_usd);
         let cost = Total {
             turns: spent.turns,
             input_tokens: spent.input_tokens,
             output_tokens: spent.output_tokens,
+            cache_read_tokens: spent.cache_read_tokens,
+            cache_written_tokens: spent.cache_written_tokens,
             micro_usd: spent.micro_usd,
         };
+        total.add(&cost);
         shown.push(DayView { day: spent.day, reasoner: spent.reasoner, cost });
     }
     Ok(Json(Usage { days: shown, total }))

@@ -13,10 +13,7 @@ Examples:
 Every problem is named at once, with what to do; secrets are hidden. Exit code 1 if there is any.";
 
 /// Names of the environment that other versions use and this one does not.
-const UNUSED: [&str; 14] = [
-    "ANTHROPIC_API_KEY",
-    "OPENAI_API_KEY",
-    "SENTINELL_MODEL",
+const UNUSED: [&str; 11] = [
     "PINECONE_API_KEY",
     "PINECONE_INDEX",
     "GITHUB_TOKEN",
@@ -74,6 +71,17 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         "  worker      lease {} s, {} at a time",
         settings.worker.lease_seconds, settings.worker.concurrency
     )?;
+    match &settings.model {
+        None => writeln!(text, "  model       none: the deterministic reasoner (no key, no server)")?,
+        Some(model) => writeln!(
+            text,
+            "  model       {} ({:?}), at most {:.2} USD a day{}",
+            model.name,
+            model.provider,
+            model.daily_micro_usd as f64 / 1e6,
+            if model.sceptic.is_some() { ", with a second look" } else { "" }
+        )?,
+    }
     match &settings.kubernetes {
         None => writeln!(text, "  kubernetes  not configured")?,
         Some(cluster) => {

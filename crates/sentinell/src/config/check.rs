@@ -35,6 +35,7 @@ impl Raw {
                 lease_seconds: check.between("worker.lease_seconds", self.worker.lease_seconds.unwrap_or(15), 2, 600),
                 concurrency: check.between("worker.concurrency", self.worker.concurrency.unwrap_or(4), 1, 64),
             },
+            model: self.model.check(&mut check.problems),
             kubernetes: self.kubernetes.and_then(|raw| check.kubernetes(raw)),
             prometheus: check.prometheus(self.prometheus),
             log_files: self

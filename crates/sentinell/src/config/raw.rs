@@ -1,6 +1,7 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
+use super::model::RawModel;
 use super::sections::{Command, LogFile};
 use super::telemetry::RawTelemetry;
 use super::webhooks::RawWebhook;
@@ -22,6 +23,7 @@ pub(super) struct Raw {
     pub policy: RawPolicy,
     pub budget: Budget,
     pub worker: RawWorker,
+    pub model: RawModel,
     pub kubernetes: Option<RawKubernetes>,
     pub prometheus: Vec<RawPrometheus>,
     pub logs: Vec<LogFile>,
@@ -147,6 +149,7 @@ impl Raw {
         self.log = get("SENTINELL_LOG").or(self.log.take());
         self.auth.operator_token = secret("SENTINELL_OPERATOR_TOKEN").or(self.auth.operator_token.take());
         self.auth.github_webhook_secret = secret("GITHUB_WEBHOOK_SECRET").or(self.auth.github_webhook_secret.take());
+        self.model.lay_environment(variables);
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {

@@ -124,3 +124,47 @@ fn eyes_and_hands_need_separate_identities() {
     let toml = format!("[kubernetes]\nkubeconfig = {kubeconfig:?}\n[kubernetes.acting]\nkubeconfig = {kubeconfig:?}\n");
     assert!(problems(&toml, &[]).contains("separate"));
 }
+
+#[test]
+fn a_model_thinks_where_a_key_or_a_server_is_named_and_nowhere_else() {
+    let model = |toml: &str, env: &[(&str, &str)]| load(toml, env, Habit::Server).unwrap().model;
+    assert_eq!(model("", &[]), None);
+    assert_eq!(
+        model("", &[("SENTINELL_MODEL", "claude-sonnet-4-20250514")]),
+        None,
+        "a name without a key is no trouble"
+    );
+    assert_eq!(model("", &[("ANTHROPIC_API_KEY", "k-1"), ("SENTINELL_MODEL", "none")]), None);
+    let claude = model("", &[("ANTHROPIC_API_KEY", "k-1")]).unwrap();
+    assert_eq!((claude.provider, claude.name.contains("sonnet")), (Provider::Anthropic, true));
+    assert!(!format!("{claude:?}").contains("k-1"), "keys are hidden");
+    let old = [("ANTHROPIC_API_KEY", "k"), ("OPENAI_API_KEY", "k"), ("SENTINELL_MODEL", "claude-sonnet-4-20250514")];
+    assert_eq!(model("", &old).unwrap().provider, Provider::Anthropic);
+    let local = model(
+        "[model]\nname = \"small\"\nwindow = 4096\nsceptic = false\ndaily_budget_usd = 0.5",
+        &[("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1")],
+    );
+    let local = local.unwrap();
+    assert_eq!((local.provider, local.key, local.window), (Provider::Openai, None, Some(4096)));
+    assert_eq!((local.sceptic, local.daily_micro_usd), (None, 500_000));
+}
+
+#[test]
+fn every_problem_of_a_model_is_named() {
+    let toml = "[model]\nwindow = 12\nmax_output_tokens = 2\nthinking_tokens = 4096\nsceptic_from = 7\ndaily_budget_usd = -1\neffort = \"As Hard As You Can\"\nprice = { input = -3 }";
+    let said = problems(toml, &[("OPENAI_BASE_URL", "ftp://user:hunter2@models")]);
+    for needle in [
+        "name (SENTINELL_MODEL)",
+        "window",
+        "max_output",
+        "thinking",
+        "sceptic_from",
+        "daily",
+        "effort",
+        "price",
+        "base_url",
+    ] {
+        assert!(said.contains(&format!("model.{needle}")), "{needle} is missing in\n{said}");
+    }
+    assert!(!said.contains("hunter2"));
+}

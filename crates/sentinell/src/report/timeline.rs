@@ -129,8 +129,15 @@ fn chart_of(finding: &Value) -> Option<String> {
 
 fn reason(event: &Event, paint: Paint) -> Vec<String> {
     match event {
-        Event::TurnTaken { by, usage } => {
-            vec![paint.dim(&format!("turn by {}, {} tokens", plain(by, 40), usage.input_tokens + usage.output_tokens))]
+        Event::TurnTaken { by, usage, .. } => {
+            vec![paint.dim(&format!("turn by {}, {} tokens", plain(by, 40), usage.tokens()))]
+        }
+        Event::ModelFailed { by, why, .. } => {
+            vec![paint.yellow(&format!("{} gave no answer to use: {}", plain(by, 40), plain(why, 90)))]
+        }
+        Event::Doubted { by, why, .. } => {
+            let who = if by.is_empty() { "nobody" } else { by };
+            vec![paint.dim(&format!("second look by {}: {}", plain(who, 40), plain(why, 100)))]
         }
         Event::HypothesesFormed { hypotheses, gaps, .. } if hypotheses.is_empty() => {
             vec![paint.yellow(&format!("not enough evidence for a cause; {} gap(s)", gaps.len()))]

@@ -2,6 +2,7 @@
 
 use super::db::db;
 use super::error::Result;
+use super::journal::day;
 use super::{Store, from_db};
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
@@ -42,10 +43,14 @@ pub struct DaySpent {
     pub reasoner: String,
     /// Turns taken.
     pub turns: u64,
-    /// Tokens read.
+    /// Tokens read, those from and into a provider's cache not counted.
     pub input_tokens: u64,
     /// Tokens written.
     pub output_tokens: u64,
+    /// Tokens read from a provider's cache.
+    pub cache_read_tokens: u64,
+    /// Tokens that a provider put into its cache.
+    pub cache_written_tokens: u64,
     /// Money, millionths of a US dollar.
     pub micro_usd: u64,
 }
@@ -100,20 +105,35 @@ impl Store {
     /// # Errors
     /// If the database cannot be read.
     pub async fn spent(&self, days: u32) -> Result<Vec<DaySpent>> {
-        let sql = "SELECT day, reasoner, turns, input_tokens, output_tokens, micro_usd FROM spending \
+        let sql = "SELECT day, reasoner, turns, input_tokens, output_tokens, micro_usd, \
+                   cache_read_tokens, cache_written_tokens FROM spending \
                    WHERE day IN (SELECT DISTINCT day FROM spending ORDER BY day DESC LIMIT $1) \
                    ORDER BY day DESC, reasoner";
-        let rows: Vec<(String, String, i64, i64, i64, i64)> = db!(self.db, pool => {
+        let rows: Vec<SpentRow> = db!(self.db, pool => {
             sqlx::query_as(sql).bind(i64::from(days)).fetch_all(pool).await?
         });
-        let read = |(day, reasoner, turns, input, output, micro_usd): (String, String, i64, i64, i64, i64)| DaySpent {
+        let read = |(day, reasoner, turns, input, output, micro_usd, cache_read, cache_written): SpentRow| DaySpent {
             day,
             reasoner,
             turns: from_db(turns),
             input_tokens: from_db(input),
             output_tokens: from_db(output),
+            cache_read_tokens: from_db(cache_read),
+            cache_written_tokens: from_db(cache_written),
             micro_usd: from_db(micro_usd),
         };
         Ok(rows.into_iter().map(read).collect())
     }
+
+    /// What every reasoner cost on the day of `at` (UTC), millionths of a US dollar.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn spent_on_day_of(&self, at: Timestamp) -> Result<u64> {
+        let sql = "SELECT COALESCE(CAST(SUM(micro_usd) AS BIGINT), 0) FROM spending WHERE day = $1";
+        let spent: i64 = db!(self.db, pool => sqlx::query_scalar(sql).bind(day(at)).fetch_one(pool).await?);
+        Ok(from_db(spent))
+    }
 }
+
+type SpentRow = (String, String, i64, i64, i64, i64, i64, i64);

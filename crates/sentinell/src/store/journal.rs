@@ -244,15 +244,27 @@ fn tag(json: &str) -> &str {
     json.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next()).unwrap_or("unknown")
 }
 
+/// The day of a moment in UTC (`2026-11-22`).
+pub(super) fn day(at: Timestamp) -> String {
+    DateTime::from_timestamp_millis(at.0).unwrap_or_default().format("%Y-%m-%d").to_string()
+}
+
 async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
-    let Event::TurnTaken { by, usage } = &draft.event else { return Ok(()) };
-    let day = DateTime::from_timestamp_millis(draft.at.0).unwrap_or_default().format("%Y-%m-%d").to_string();
-    let sql = "INSERT INTO spending (day, reasoner, turns, input_tokens, output_tokens, micro_usd) \
-               VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT (day, reasoner) DO UPDATE SET \
-               turns = spending.turns + 1, input_tokens = spending.input_tokens + excluded.input_tokens, \
+    let Some((by, usage)) = draft.event.paid() else { return Ok(()) };
+    let turns = i64::from(matches!(draft.event, Event::TurnTaken { .. } | Event::Doubted { .. }));
+    let day = day(draft.at);
+    let sql = "INSERT INTO spending (day, reasoner, turns, input_tokens, output_tokens, micro_usd, \
+               cache_read_tokens, cache_written_tokens) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (day, reasoner) DO UPDATE SET \
+               turns = spending.turns + excluded.turns, \
+               cache_read_tokens = spending.cache_read_tokens + excluded.cache_read_tokens, \
+               cache_written_tokens = spending.cache_written_tokens + excluded.cache_written_tokens, \
+               input_tokens = spending.input_tokens + excluded.input_tokens, \
                output_tokens = spending.output_tokens + excluded.output_tokens, \
                micro_usd = spending.micro_usd + excluded.micro_usd";
-    run!(conn, sql, day, by, to_db(usage.input_tokens), to_db(usage.output_tokens), to_db(usage.micro_usd),);
+    let (read, written) = (to_db(usage.input_tokens), to_db(usage.output_tokens));
+    let (warm, warmed) = (to_db(usage.cache_read_tokens), to_db(usage.cache_written_tokens));
+    run!(conn, sql, day, by, turns, read, written, to_db(usage.micro_usd), warm, warmed);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::books::Books;
 use sentinell_core::action::{Action, ActionDraft, Plan};
 use sentinell_core::approval::Warrant;
 use sentinell_core::evidence::{Observation, Query};
-use sentinell_core::investigation::{Investigation, Turn};
+use sentinell_core::investigation::{Doubt, Investigation, Turn};
 use sentinell_core::ports::*;
 use sentinell_core::time::Timestamp;
 use sentinell_sim::VirtualClock;
@@ -155,6 +155,14 @@ impl Reasoner for Fused<dyn Reasoner> {
             let turn = self.inner.reason(case, conclude).await;
             self.fuse.spark();
             turn
+        })
+    }
+    fn doubt<'a>(&'a self, case: &'a Investigation) -> BoxFuture<'a, Doubt> {
+        Box::pin(async move {
+            self.fuse.spark();
+            let doubt = self.inner.doubt(case).await;
+            self.fuse.spark();
+            doubt
         })
     }
 }
