@@ -2,6 +2,7 @@
 //! position, read from the store, so that nothing is missed, doubled or buffered; the store's hint only makes it quick.
 
 mod nodes;
+mod partial;
 pub mod socket;
 pub mod sse;
 

@@ -227,6 +227,7 @@ impl Metrics {
     pub fn turned(&self, input: &Input) {
         match input {
             Input::Turned { turn, .. } => self.meters.turn(&turn.by, &turn.usage),
+            Input::Doubted { doubt, .. } if !doubt.by.is_empty() => self.meters.turn(&doubt.by, &doubt.usage),
             Input::NotTurned { after_millis: Some(_), .. } => self.turn_failed("retry"),
             Input::NotTurned { after_millis: None, .. } => self.turn_failed("hopeless"),
             _ => {}

@@ -204,6 +204,8 @@ impl Worker {
             }
             Effect::Doubt => {
                 let input = self.doubt(case).await;
+                spans::turned(&Span::current(), &input);
+                self.metrics.turned(&input);
                 self.record(case, lease, input).await
             }
             // People learn of it from the journal's stream.
@@ -331,6 +333,7 @@ fn step_word(effect: &Effect) -> &'static str {
     match effect {
         Effect::Observe(_) => "observe",
         Effect::Reason { .. } => "reason",
+        Effect::Doubt => "doubt",
         Effect::Ask(_) => "ask",
         Effect::Act(_) => "act",
         Effect::Reconcile(_) => "reconcile",

@@ -1,6 +1,7 @@
 //! `/stream`: the stream over a WebSocket.
 
 use super::nodes::Steps;
+use super::partial::Whispers;
 use super::{Feed, Format, Wanted};
 use crate::api::AppState;
 use crate::api::extract::Query;
@@ -60,6 +61,7 @@ pub async fn stream(
     })?;
     let nodes = wanted.format == Some(Format::Nodes);
     let incident = wanted.incident.map(IncidentId);
+    let followed = incident.clone();
     let feed = match (&incident, nodes) {
         // Which investigation it will be is for the client to say.
         (None, true) => None,
@@ -67,11 +69,12 @@ pub async fn stream(
         (_, false) => Some(Feed::start(&app.store, incident, wanted.after).await?),
     };
     let after = wanted.after.unwrap_or_default();
+    let whispers = (!nodes).then(|| Whispers::of(&app.store, followed));
     let upgrade = upgrade.max_message_size(CLIENT_FRAME).max_frame_size(CLIENT_FRAME);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let counted = app.metrics.stream();
         let (sink, stream) = socket.split();
-        let connection = Connection { app, caller, feed, steps: nodes.then(Steps::default), after, sink };
+        let connection = Connection { app, caller, feed, whispers, steps: nodes.then(Steps::default), after, sink };
         connection.run(stream).await;
         drop(counted);
     }))
@@ -87,6 +90,7 @@ struct Connection {
     app: AppState,
     caller: Caller,
     feed: Option<Feed>,
+    whispers: Option<Whispers>,
     steps: Option<Steps>,
     /// Steps up to this position have been seen already.
     after: u64,
@@ -117,6 +121,7 @@ impl Connection {
             }
             let done = tokio::select! {
                 stored = next(&mut self.feed) => self.entry(stored).await,
+                frame = whispered(&mut self.whispers) => self.send(Message::Text(frame.to_string().into())).await,
                 message = stream.next() => {
                     silent = 0;
                     self.heard(message).await
@@ -219,6 +224,14 @@ impl Connection {
     async fn refuse(&mut self, detail: &str) -> Result<(), End> {
         let frame = json!({ "type": "error", "detail": detail });
         self.send(Message::Text(frame.to_string().into())).await
+    }
+}
+
+/// The next piece of a model's text; never, where nobody wants any.
+async fn whispered(whispers: &mut Option<Whispers>) -> serde_json::Value {
+    match whispers {
+        Some(whispers) => whispers.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET /api/stream`: the stream as server-sent events.
 
+use super::partial::Whispers;
 use super::{Feed, Wanted};
 use crate::api::AppState;
 use crate::api::extract::Query;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 struct Follower<G> {
     feed: Feed,
+    whispers: Whispers,
     patience: Duration,
     given_at: Option<Instant>,
     over: bool,
@@ -42,9 +44,12 @@ pub async fn events(
             Some(id.ok_or_else(|| ApiError::bad_request("Last-Event-ID is a position: a whole number"))?)
         }
     };
-    let feed = Feed::start(&app.store, wanted.incident.map(IncidentId), after).await?;
+    let incident = wanted.incident.map(IncidentId);
+    let whispers = Whispers::of(&app.store, incident.clone());
+    let feed = Feed::start(&app.store, incident, after).await?;
     let follower = Follower {
         feed,
+        whispers,
         patience: app.config.stream_patience,
         given_at: None,
         over: false,
@@ -74,6 +79,10 @@ impl<G> Follower<G> {
         }
         let stored = tokio::select! {
             stored = self.feed.next() => stored,
+            frame = self.whispers.next() => {
+                self.given_at = Some(Instant::now());
+                return Some(Event::default().data(frame.to_string()));
+            }
             () = super::stopped(&mut self.stopping) => return None,
         };
         self.given_at = Some(Instant::now());

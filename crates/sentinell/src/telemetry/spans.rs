@@ -127,6 +127,7 @@ pub fn step(effect: &Effect) -> Span {
             sentinell.conclude = *conclude,
             error.type = Empty,
         ),
+        Effect::Doubt => span!("doubt", sentinell.doubt.by = Empty, sentinell.cost.micro_usd = Empty),
         Effect::Ask(action) => {
             span!("ask", sentinell.action.id = action.id.as_str(), sentinell.action.kind = action.kind)
         }
@@ -160,6 +161,10 @@ pub fn turned(span: &Span, input: &Input) {
             span.record("gen_ai.usage.cache_read.input_tokens", turn.usage.cache_read_tokens);
             span.record("gen_ai.usage.cache_creation.input_tokens", turn.usage.cache_written_tokens);
             span.record("sentinell.cost.micro_usd", turn.usage.micro_usd);
+        }
+        Input::Doubted { doubt, .. } => {
+            span.record("sentinell.doubt.by", doubt.by.as_str());
+            span.record("sentinell.cost.micro_usd", doubt.usage.micro_usd);
         }
         Input::NotTurned { after_millis, .. } => {
             span.record("otel.status_code", "ERROR");

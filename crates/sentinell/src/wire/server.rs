@@ -1,5 +1,6 @@
 //! The eyes, hands and mind of a worker, as the configuration names them.
 
+mod mind;
 mod renamed;
 
 use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
@@ -20,7 +21,7 @@ use sentinell_adapters::tools::kubernetes::Kubernetes;
 use sentinell_adapters::tools::log_file::{LogContent, LogFile, LogSource};
 use sentinell_adapters::tools::recording::Recording;
 use sentinell_core::ids::Actor;
-use sentinell_core::ports::{Actuator, Clock, Reasoner, Tool};
+use sentinell_core::ports::{Actuator, Clock, Tool};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,14 +52,16 @@ pub fn works(
     let mut tools = eyes(config)?;
     tools.extend(git.iter().map(|git| Arc::clone(git) as Arc<dyn Tool>));
     let books = runbooks::load(config.runbooks.as_deref()).map_err(|problems| anyhow!(problems.join("\n")))?;
-    let mind: Arc<dyn Reasoner> = Arc::new(Deterministic::new(tools.clone(), books));
+    let hands = hands(config, clock)?;
+    let deterministic = Deterministic::new(tools.clone(), books);
+    let mind = mind::mind(config.model.as_ref(), deterministic, &hands, store, clock)?;
     let options = Options {
         holder,
         lease: Duration::from_secs(u64::from(config.worker.lease_seconds)),
         concurrency: config.worker.concurrency,
         poll: Duration::from_millis(500),
     };
-    let worker = Worker::new(store.clone(), tools, hands(config, clock)?, mind, clock.clone(), options);
+    let worker = Worker::new(store.clone(), tools, hands, mind, clock.clone(), options);
     let worker = worker.with_metrics(metrics).with_retention(config.retention);
     let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
     let mouth = super::notifiers::mouth(config, store, clock)?;
