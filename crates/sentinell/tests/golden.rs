@@ -67,3 +67,13 @@ async fn record() {
         fs::write(path, lines.join("\n") + "\n").unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "writes the golden journal of a thinking model"]
+async fn record_a_thinking_model() {
+    let journal = crate::models::tell().await;
+    let lines: Vec<String> = journal.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+    let path = folder().join(format!("{}-thinking.jsonl", env!("CARGO_PKG_VERSION")));
+    assert!(!path.exists(), "{} is there already; a stored journal is never edited", path.display());
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}

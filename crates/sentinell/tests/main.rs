@@ -7,6 +7,7 @@ mod crash;
 mod database;
 mod golden;
 mod notices;
+mod models;
 mod operations;
 mod poison;
 mod seeds;

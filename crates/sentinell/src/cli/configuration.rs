@@ -1,7 +1,7 @@
 //! `sentinell config check`.
 
 use super::out;
-use crate::config::{Config as Settings, Habit, Overrides, Surroundings, operator, settings_file};
+use crate::config::{Config as Settings, Habit, Model, Overrides, Surroundings, operator, settings_file};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,17 +71,7 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         "  worker      lease {} s, {} at a time",
         settings.worker.lease_seconds, settings.worker.concurrency
     )?;
-    match &settings.model {
-        None => writeln!(text, "  model       none: the deterministic reasoner (no key, no server)")?,
-        Some(model) => writeln!(
-            text,
-            "  model       {} ({:?}), at most {:.2} USD a day{}",
-            model.name,
-            model.provider,
-            model.daily_micro_usd as f64 / 1e6,
-            if model.sceptic.is_some() { ", with a second look" } else { "" }
-        )?,
-    }
+    writeln!(text, "  model       {}", mind(settings.model.as_ref()))?;
     match &settings.kubernetes {
         None => writeln!(text, "  kubernetes  not configured")?,
         Some(cluster) => {
@@ -119,6 +109,14 @@ fn mouths(text: &mut String, settings: &Settings) -> std::fmt::Result {
         writeln!(text, "  webhook     {}: {} ({})", hook.name, hook.place(), kinds.join(", "))?;
     }
     Ok(())
+}
+
+/// Who thinks, and what that may cost.
+fn mind(model: Option<&Model>) -> String {
+    let Some(model) = model else { return "none: the deterministic reasoner (no key, no server)".into() };
+    let sceptic = if model.sceptic.is_some() { ", with a second look" } else { "" };
+    let dollars = model.daily_micro_usd as f64 / 1e6;
+    format!("{} ({:?}), at most {dollars:.2} USD a day{sceptic}", model.name, model.provider)
 }
 
 /// A URL without the name and password that may stand in it.

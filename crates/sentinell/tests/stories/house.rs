@@ -4,18 +4,20 @@ use super::books::{Books, Kept};
 use super::fuse::{Fuse, Fused, Jumps, Watch, was_cut};
 use super::saboteur::Saboteur;
 use crate::database::Place;
-use sentinell::reasoner::Deterministic;
+use sentinell::reasoner::{Deterministic, Settings, Thinking};
 use sentinell::store::{self, Accept, CommandError, Store, StoreError};
 use sentinell::worker::{Options, Worker};
 use sentinell_core::action::Action;
 use sentinell_core::alert::fingerprint;
 use sentinell_core::ids::Actor;
 use sentinell_core::investigation::{ActionState, Command, Entry, Investigation, Phase};
+use sentinell_core::model::Model;
 use sentinell_core::policy::{Autonomy, Budget, Policy};
 use sentinell_core::ports::{Actuator, BoxFuture, Clock, Reasoner, Tool};
+use sentinell_core::prompt::Room;
 use sentinell_core::runbook::Runbook;
 use sentinell_core::time::Timestamp;
-use sentinell_sim::{Approval, Cue, Seam, Stall, Story, Town, Truth, VirtualClock};
+use sentinell_sim::{Approval, Asked, Cue, Seam, Stall, Story, Town, TownModel, Truth, VirtualClock};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub struct Seen {
     pub chain_holds: bool,
     /// From the onset to the end by the town's clock, milliseconds.
     pub millis: i64,
+    /// Every call of the language model, if there is one.
+    pub asked: Vec<Asked>,
 }
 
 pub struct House {
@@ -63,6 +67,9 @@ pub struct House {
     audits_every_seam: bool,
     sleeper: Option<Arc<Sleeper>>,
     workers: usize,
+    mind: Option<(Arc<dyn Model>, Settings)>,
+    scripted: Option<TownModel>,
+    budget: Budget,
     /// Goes with the house.
     _home: Box<dyn Any + Send>,
 }
@@ -148,8 +155,37 @@ impl House {
             audits_every_seam: false,
             sleeper: None,
             workers: 0,
+            mind: None,
+            scripted: None,
+            budget: Budget::default(),
             _home: home,
         }
+    }
+
+    /// A language model thinks, within this budget.
+    pub fn with_model(mut self, model: impl FnOnce(Arc<dyn Clock>) -> TownModel, budget: Budget) -> Self {
+        let model = model(self.clock.clone());
+        self.scripted = Some(model.clone());
+        self.with_any_model(Arc::new(model), budget)
+    }
+
+    /// The same with a model that is not of the town.
+    pub fn with_any_model(mut self, model: Arc<dyn Model>, budget: Budget) -> Self {
+        let settings = Settings {
+            room: Room::new(model.window(), 1_024),
+            sceptic: Some(0.5),
+            patience: Duration::from_secs(600),
+            daily_micro_usd: 1_000_000,
+            price: Arc::new(|usage| usage.tokens()),
+        };
+        (self.mind, self.budget) = (Some((model, settings)), budget);
+        self
+    }
+
+    /// The house rules are these.
+    pub async fn under(self, policy: Policy) -> Self {
+        self.store.set_policy(policy, &Actor("test".into()), "the story", self.clock.now()).await.unwrap();
+        self
     }
 
     /// The first deed is held, and released when everything else is over.
@@ -214,7 +250,15 @@ impl House {
         let hands: Arc<dyn Actuator> = Arc::new(Fused { fuse: fuse.clone(), inner: hands });
         let books = sentinell_sim::runbooks();
         let books = books.into_iter().map(|(_, text)| Runbook::parse(text).unwrap()).collect();
-        let mind: Arc<dyn Reasoner> = Arc::new(Deterministic::new(tools.clone(), books));
+        let deterministic = Deterministic::new(tools.clone(), books);
+        let mind: Arc<dyn Reasoner> = match &self.mind {
+            None => Arc::new(deterministic),
+            Some((model, settings)) => {
+                let (model, settings) = (model.clone(), settings.clone());
+                let (store, clock) = (self.store.clone(), self.clock.clone());
+                Arc::new(Thinking::new(model, deterministic, hands.kinds(), store, clock, settings))
+            }
+        };
         let mind: Arc<dyn Reasoner> = Arc::new(Fused { fuse: fuse.clone(), inner: mind });
         let holder = format!("worker-{}", self.workers);
         let options = Options { holder, lease: LEASE, concurrency: 1, poll: Duration::from_millis(10) };
@@ -295,7 +339,7 @@ impl House {
             let label = |key: &str| signal.labels.get(key).cloned().unwrap_or_default();
             let fingerprint = fingerprint([label("alertname").as_str(), label("service").as_str()]);
             let new_incident = format!("i-{}", signal.id).as_str().into();
-            let (budget, raw_sha256) = (Budget::default(), [0; 32]);
+            let (budget, raw_sha256) = (self.budget, [0; 32]);
             match self.store.accept(Accept { signal, fingerprint, raw_sha256, budget, new_incident }).await {
                 Ok(_) => {
                     let delivery = self.cues.pop_front().and_then(|cue| cue.signal.delivery_id);
@@ -402,6 +446,7 @@ impl House {
             signals_stored: books.signals.len(),
             millis: self.clock.now().millis_since(self.town.scene().onset),
             entries,
+            asked: self.scripted.as_ref().map(TownModel::asked).unwrap_or_default(),
             case,
         };
         assert_eq!(self.town.deeds().len(), seen.deeds_by_hash.iter().sum::<usize>(), "a deed that no journal knows");
