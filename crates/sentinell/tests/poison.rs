@@ -9,7 +9,7 @@ use sentinell::store::{self, Accept, Filter, Store};
 use sentinell::worker::{Options, Worker};
 use sentinell_core::evidence::{Observation, Query};
 use sentinell_core::ids::IncidentId;
-use sentinell_core::investigation::{Decision, Event, Investigation, Turn, Usage};
+use sentinell_core::investigation::{Decision, Doubt, Event, Investigation, Turn};
 use sentinell_core::policy::Budget;
 use sentinell_core::ports::{BoxFuture, Clock, Question, ReasonError, Reasoner, Tool, ToolError};
 use sentinell_core::signal::{Severity, Signal, SignalState, SignalType};
@@ -32,9 +32,11 @@ impl Reasoner for Mind {
                 0 => Decision::LookAt(vec![question]),
                 _ => Decision::Conclude("nothing to see".into()),
             };
-            let (by, usage) = ("test".to_owned(), Usage::default());
-            Ok(Turn { by, usage, hypotheses: vec![], ruled_out: vec![], gaps: vec![], decision })
+            Ok(Turn::free("test", decision, vec![], vec![]))
         })
+    }
+    fn doubt<'a>(&'a self, _: &'a Investigation) -> BoxFuture<'a, Doubt> {
+        Box::pin(async { Doubt::default() })
     }
 }
 

@@ -90,22 +90,42 @@ fn every_row_of_the_public_list_has_a_case() {
     assert_eq!(ours.into_iter().collect::<BTreeSet<_>>(), listed);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_a_model_does_at_any_step_the_case_ends_and_nobody_acts_without_permission() {
+/// Plays every case that fails at its call number `from`; `times` wins over the case's own.
+async fn at(from: u32, times: Option<u32>) {
     for (rows, plays) in CASES {
         match *plays {
-            Well => run(*rows, Temper::Sensible, None).await,
-            As(temper) => run(*rows, temper, None).await,
-            Fails(fault, times) => {
-                for step in STEPS {
-                    run(*rows, Temper::Sensible, Some((step, times, fault))).await;
-                }
-                if times != EVER {
-                    run(*rows, Temper::Sensible, Some((1, EVER, fault))).await;
-                }
-            }
+            Well if from == 1 => run(rows, Temper::Sensible, None).await,
+            As(temper) if from == 1 => run(rows, temper, None).await,
+            Fails(_, EVER) if times.is_some() => {}
+            Fails(fault, often) => run(rows, Temper::Sensible, Some((from, times.unwrap_or(often), fault))).await,
+            Well | As(_) => {}
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_in_its_first_turn_the_case_ends() {
+    at(STEPS[0], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_after_its_read_the_case_ends() {
+    at(STEPS[1], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_at_the_second_look_the_case_ends() {
+    at(STEPS[2], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_after_a_person_said_no_the_case_ends() {
+    at(STEPS[3], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_model_does_for_ever_the_case_ends() {
+    at(1, Some(EVER)).await;
 }
 
 async fn run(rows: &[u16], temper: Temper, fault: Option<(u32, u32, ModelFault)>) {
@@ -124,7 +144,9 @@ async fn run(rows: &[u16], temper: Temper, fault: Option<(u32, u32, ModelFault)>
     assert_eq!(seen.deeds_by_hash.iter().sum::<usize>(), 0, "{what}: a person had said no");
     assert!(!seen.entries.iter().any(|entry| matches!(entry.event, Event::ActionStarted { .. })), "{what}");
     let spent = seen.case.spent.micro_usd;
-    assert!(spent <= budget.micro_usd + CALL_MICRO_USD, "{what}: {spent} of {}", budget.micro_usd);
+    let paid = seen.entries.iter().filter_map(|entry| entry.event.paid());
+    let dearest = paid.map(|(_, usage)| usage.micro_usd).max().unwrap_or(0);
+    assert!(spent < budget.micro_usd + dearest.max(CALL_MICRO_USD), "{what}: {spent} of {}", budget.micro_usd);
     if !matches!(fault, Some((_, _, Spoiled(Spoil::NoUsage)))) {
         assert_eq!(booked(&seen), seen.asked.len() as u64 * CALL_MICRO_USD, "{what}: every call is booked");
     }
