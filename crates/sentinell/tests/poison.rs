@@ -150,9 +150,18 @@ async fn a_poison_incident_ends_in_the_dead_letter_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures: wants a quiet machine"]
 async fn what_one_poison_incident_among_a_thousand_costs_the_others() {
-    // The first run warms up.
+    // The first run warms up; then by turns, so that whatever else the machine does meets both.
     run(100, false).await;
-    let (without, with) = (run(1000, false).await, run(1000, true).await);
-    let ratio = with.p99() as f64 / without.p99().max(1) as f64;
-    println!("p99 of 1,000 incidents: {} ms without poison, {} ms with, ratio {ratio:.2}", without.p99(), with.p99());
+    let (mut without, mut with) = (vec![], vec![]);
+    for _ in 0..3 {
+        without.push(run(1000, false).await.p99());
+        with.push(run(1000, true).await.p99());
+    }
+    without.sort_unstable();
+    with.sort_unstable();
+    let ratio = with[1] as f64 / without[1].max(1) as f64;
+    println!(
+        "p99 of 1,000 incidents, median of three: {} ms without poison, {} ms with, ratio {ratio:.2}",
+        without[1], with[1]
+    );
 }
