@@ -13,8 +13,8 @@ run: ## Build, break the demo town, resolve the incident on screen, leave a serv
 test: ## Everything that CI runs: format, lints, docs, licences, tests, and the stages with real components
 	@scripts/test.sh
 
-crash: ## kill -9 a real server a hundred times under load
-	@SENTINELL_KILLS=100 scripts/test.sh crash
+crash: ## kill -9 a real server a hundred times under load, then workers and their database for ten minutes
+	@SENTINELL_KILLS=100 SENTINELL_CRASH_SECONDS=600 scripts/test.sh crash
 
 seeds: ## Play ten thousand seeds of the town; SENTINELL_SEED=n replays one
 	@scripts/test.sh seeds

@@ -4,6 +4,7 @@ mod backup;
 mod client;
 mod completions;
 mod configuration;
+mod db;
 mod decide;
 mod demo;
 mod eval;
@@ -77,6 +78,9 @@ enum Command {
     /// Check the configuration
     #[command(subcommand)]
     Config(configuration::Config),
+    /// Move an installation into another database
+    #[command(subcommand)]
+    Db(db::Db),
     /// Make access tokens
     #[command(subcommand)]
     Token(token::Token),
@@ -118,6 +122,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => backup::restore(&args),
         Command::Retention(args) => backup::retention(args, around),
         Command::Config(args) => configuration::run(args, around),
+        Command::Db(args) => db::run(args, around),
         Command::Token(args) => token::run(args, around),
         Command::Completions(args) => completions::run(args),
     }

@@ -2,6 +2,8 @@
 //!
 //! Dear, so it runs in a stage of its own (`make test`: 10 kills, `make crash`: 100). `SENTINELL_KILLS` says how many.
 
+mod shared;
+
 use sentinell::clock::SystemClock;
 use sentinell::store::{Filter, Options, Store};
 use sentinell_core::ids::IncidentId;
@@ -24,6 +26,8 @@ const TROUBLES: usize = 6;
 struct Server {
     folder: PathBuf,
     address: String,
+    /// Another database than the file in the folder; workers are processes of their own then.
+    database: Option<String>,
     child: Option<Child>,
 }
 
@@ -104,7 +108,13 @@ fn broken_cluster() -> Value {
 impl Server {
     fn new(folder: &Path) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder: folder.to_owned(), address: format!("127.0.0.1:{port}"), child: None }
+        Self { folder: folder.to_owned(), address: format!("127.0.0.1:{port}"), database: None, child: None }
+    }
+
+    fn on(folder: &Path, database: &str) -> Self {
+        let mut server = Self::new(folder);
+        server.database = Some(database.to_owned());
+        server
     }
 
     async fn start(&mut self, http: &reqwest::Client) {
@@ -116,6 +126,11 @@ impl Server {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &self.folder)
             .env("SENTINELL_OPERATOR_TOKEN", "crash-track-operator-token-0123456789")
+            .envs(
+                self.database
+                    .iter()
+                    .flat_map(|url| [("DATABASE_URL", url.as_str()), ("SRE_ENABLE_AGENT_WORKER", "false")]),
+            )
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -140,8 +155,8 @@ impl Server {
     }
 
     async fn store(&self) -> Store {
-        let url = format!("sqlite://{}", self.folder.join("sentinell.db").display());
-        Store::open(&url, Options::default()).await.unwrap()
+        let file = format!("sqlite://{}", self.folder.join("sentinell.db").display());
+        Store::open(self.database.as_ref().unwrap_or(&file), Options::default()).await.unwrap()
     }
 }
 

@@ -12,6 +12,7 @@ mod operations;
 mod poison;
 mod seeds;
 mod storage;
+mod postgres;
 mod stories;
 mod tidy;
 

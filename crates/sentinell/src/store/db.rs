@@ -143,6 +143,30 @@ impl Conn {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Lifts the server's limits for work that takes its time.
+    pub(super) async fn patiently(&mut self) -> Result<()> {
+        if let Self::Postgres(conn) = self {
+            sqlx::raw_sql(postgres::PATIENTLY).execute(&mut **conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets counted columns go on after the greatest number that is there.
+    pub(super) async fn count_on(&mut self) -> Result<()> {
+        if let Self::Postgres(conn) = self {
+            sqlx::raw_sql(postgres::COUNT_ON).execute(&mut **conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that sees one moment of the database and changes nothing.
+    pub(super) async fn begin_reading(&mut self) -> Result<()> {
+        let snapshot = Sql { sqlite: "BEGIN", postgres: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        let text = self.text(&snapshot);
+        run!(self, text);
+        Ok(())
+    }
+
     /// Begins a transaction and takes the right to append, of which there is one over all processes.
     /// [`StoreError::Busy`] if another process has it.
     pub(super) async fn begin(&mut self) -> Result<()> {
@@ -220,6 +244,14 @@ impl Target {
             "postgres" | "postgresql" => Ok(Self::Postgres(Box::new(Server::parse(url)?))),
             // Not the URL: it may hold a password.
             _ => Err(wrong("expected sqlite://path-to-a-file or postgres://user@host/database")),
+        }
+    }
+
+    /// Whether there is something to open; a server is asked when it is opened.
+    pub(super) fn is_there(&self) -> bool {
+        match self {
+            Self::Sqlite(file) => file.path().exists(),
+            Self::Postgres(_) => true,
         }
     }
 

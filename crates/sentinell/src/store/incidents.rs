@@ -81,6 +81,10 @@ impl Store {
     ) -> Result<(Vec<Incident>, Option<String>)> {
         let after = cursor.map(Cursor::parse).transpose()?;
         let limit = limit.clamp(1, PAGE);
+        let texts = [&filter.status, &filter.phase, &filter.repo_id, &filter.q];
+        if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+            return Ok((vec![], None)); // Nothing stored holds a NUL, and a server refuses to compare with one.
+        }
         let mut rows: Vec<(i64, String, String)> = db!(self.db, pool => {
             let mut query = QueryBuilder::new("SELECT created_at, id, view FROM incidents WHERE 1 = 1");
             let equal = [

@@ -79,7 +79,7 @@ fn statements() -> Vec<Found> {
         let source = fs::read_to_string(&path).unwrap();
         // Tests tamper with SQLite files in its own words.
         let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        if matches!(file.as_str(), "tests.rs" | "pace.rs" | "statements.rs") {
+        if ["tests.rs", "pace.rs", "statements.rs"].iter().any(|tests| file.ends_with(tests)) {
             continue;
         }
         for (before, sql) in literals(source) {

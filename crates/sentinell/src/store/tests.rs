@@ -92,7 +92,7 @@ async fn fill_up(conn: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-fn note(text: &str) -> Event {
+pub(super) fn note(text: &str) -> Event {
     Event::NoteAdded { by: Actor("ann".into()), text: text.into() }
 }
 

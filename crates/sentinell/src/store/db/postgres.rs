@@ -18,6 +18,15 @@ pub(super) const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7305796351)"
 pub(super) const APPENDING: i64 = 7_305_796_351;
 /// Tells the other processes how far the journals go, once this transaction is committed.
 pub(super) const TELL: &str = "SELECT pg_notify('sentinell_news', $1)";
+/// Lifts the limits for work that takes its time.
+pub(super) const PATIENTLY: &str =
+    "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+/// Sets every identity column to go on after its greatest value.
+pub(super) const COUNT_ON: &str = "DO $$ DECLARE it record; BEGIN FOR it IN \
+     SELECT t.relname, a.attname FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid \
+     WHERE a.attidentity <> '' AND t.relnamespace = current_schema()::regnamespace LOOP \
+     EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, %L), COALESCE(MAX(%I), 0) + 1, false) FROM %I', \
+     it.relname, it.attname, it.attname, it.relname); END LOOP; END $$";
 /// Where they listen.
 const NEWS: &str = "sentinell_news";
 
@@ -72,7 +81,7 @@ impl Server {
         if encoding != "UTF8" {
             return Err(StoreError::Unavailable(format!("the database's encoding is {encoding}; make one with UTF8")));
         }
-        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut conn).await?;
+        sqlx::raw_sql(PATIENTLY).execute(&mut conn).await?;
         let done = MIGRATIONS.run_direct(None, &mut conn, false).await;
         done.map_err(|error| StoreError::Unavailable(format!("migrating the database: {error}")))?;
         months::make_ahead(&mut conn, chrono::Utc::now().date_naive()).await?;

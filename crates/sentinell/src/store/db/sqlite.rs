@@ -62,6 +62,11 @@ impl File {
         Ok(Self { options, on_connect })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.options.get_filename()
+    }
+
     /// Makes the file (readable by its owner only) and brings its tables up to date.
     pub(super) async fn prepare(&self) -> Result<()> {
         private(self.options.get_filename());
