@@ -10,9 +10,9 @@ mod models;
 mod notices;
 mod operations;
 mod poison;
+mod postgres;
 mod seeds;
 mod storage;
-mod postgres;
 mod stories;
 mod tidy;
 

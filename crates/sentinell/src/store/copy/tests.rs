@@ -34,7 +34,7 @@ async fn furnish(url: &str) {
 
 async fn run_on(url: &str, sql: &'static str) -> Result<u64> {
     let mut conn = Target::parse(url, &Options::default()).unwrap().writer().await.unwrap();
-    Ok(run!(conn, sql))
+    Ok(run!(&mut conn, sql))
 }
 
 /// A row in a table whose numbers the database gives out.
