@@ -251,7 +251,7 @@ pub(super) fn day(at: Timestamp) -> String {
 
 async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
     let Some((by, usage)) = draft.event.paid() else { return Ok(()) };
-    let turns = i64::from(matches!(draft.event, Event::TurnTaken { .. } | Event::Doubted { .. }));
+    let turns = i64::from(matches!(draft.event, Event::TurnTaken { .. }));
     let day = day(draft.at);
     let sql = "INSERT INTO spending (day, reasoner, turns, input_tokens, output_tokens, micro_usd, \
                cache_read_tokens, cache_written_tokens) \
