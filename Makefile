@@ -22,5 +22,5 @@ seeds: ## Play ten thousand seeds of the town; SENTINELL_SEED=n replays one
 fmt: ## Format the sources
 	@cargo fmt --all
 
-bench: ## Measure the evidence engine
-	@cargo bench --workspace
+bench: ## Measure the speed table of BENCHMARKS.md, peers in the same run
+	@scripts/bench/run --write
