@@ -26,6 +26,7 @@ pub use routes::{openapi, router};
 
 use crate::auth::secret;
 use crate::config::Secret;
+use crate::feed::tail::Tail;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Seldom;
@@ -142,6 +143,8 @@ pub struct AppState {
     pub checks: Arc<dyn RepoChecks>,
     /// Counters of this process.
     pub metrics: Arc<Metrics>,
+    /// The newest entries, for everybody who follows.
+    pub tail: Arc<Tail>,
     /// Held while the policy is changed: one change at a time.
     pub policy_turn: Arc<tokio::sync::Mutex<()>>,
     /// Turns true when the server stops: streams say goodbye.
@@ -158,7 +161,8 @@ impl AppState {
         stopping: tokio::sync::watch::Receiver<bool>,
     ) -> Self {
         let (metrics, policy_turn) = (Arc::default(), Arc::default());
-        Self { store, clock, config: Arc::new(config), checks, metrics, policy_turn, stopping }
+        let tail = Arc::new(Tail::new(store.clone()));
+        Self { store, tail, clock, config: Arc::new(config), checks, metrics, policy_turn, stopping }
     }
 
     /// Whether a caller without a token may read and post signals.
@@ -168,7 +172,7 @@ impl AppState {
 
     /// What a new incident may spend.
     pub(crate) async fn budget(&self) -> Result<Budget, ApiError> {
-        Ok(self.store.policy().await?.1.budget)
+        Ok(self.store.budget().await?)
     }
 
     /// Demands that a repository is registered, where one is named.

@@ -1,25 +1,25 @@
 //! The stream: what happened, as it happens, to anybody who may read. Replay and live are the same thing: entries after a
-//! position, read from the store, so that nothing is missed, doubled or buffered; the store's hint only makes it quick.
+//! position, so that nothing is missed, doubled or buffered; the store's hint only makes it quick. What is new is read once
+//! for all who follow ([`tail::Tail`]); whoever is further behind reads the store.
 
 mod nodes;
 mod partial;
 pub mod socket;
 pub mod sse;
+pub mod tail;
 
+use crate::api::AppState;
 use crate::api::problem::ApiError;
-use crate::store::{Store, Stored};
+use crate::store::Store;
 use axum::http::StatusCode;
 use sentinell_core::ids::IncidentId;
 use serde::Deserialize;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
+use tail::{BATCH, POLL, Tail, Told};
 use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
-
-/// Entries read at once; also the most that wait for one reader.
-const BATCH: u32 = 200;
-/// How often the store is asked for what other processes appended.
-const POLL: Duration = Duration::from_millis(200);
 
 /// What a client wants to follow.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -49,14 +49,19 @@ pub enum Format {
 /// Entries after a position, for ever.
 struct Feed {
     store: Store,
+    tail: Arc<Tail>,
     incident: Option<IncidentId>,
+    /// The last one given out.
     after: u64,
+    /// Everything up to here has been looked at.
+    seen: u64,
     hint: watch::Receiver<u64>,
-    read: VecDeque<Stored>,
+    read: VecDeque<Arc<Told>>,
 }
 
 impl Feed {
-    async fn start(store: &Store, incident: Option<IncidentId>, after: Option<u64>) -> Result<Self, ApiError> {
+    async fn start(app: &AppState, incident: Option<IncidentId>, after: Option<u64>) -> Result<Self, ApiError> {
+        let (store, tail) = (app.store.clone(), Arc::clone(&app.tail));
         let hint = store.subscribe();
         if let Some(id) = &incident {
             store.incident(id).await?.ok_or_else(|| ApiError::not_found("incident"))?;
@@ -79,26 +84,45 @@ impl Feed {
             (None, Some(_)) => 0,
             (None, None) => store.last_position().await?,
         };
-        Ok(Self { store: store.clone(), incident, after, hint, read: VecDeque::new() })
+        Ok(Self { store, tail, incident, after, seen: after, hint, read: VecDeque::new() })
     }
 
     /// The next entry, as soon as there is one. May be dropped while it waits.
-    async fn next(&mut self) -> Stored {
+    async fn next(&mut self) -> Arc<Told> {
         loop {
-            if let Some(stored) = self.read.pop_front() {
-                self.after = stored.position;
-                return stored;
+            if let Some(told) = self.read.pop_front() {
+                self.after = told.stored.position;
+                return told;
             }
-            self.hint.borrow_and_update();
-            match self.store.entries_after(self.after, self.incident.as_ref(), BATCH).await {
-                Ok(found) if found.is_empty() => self.wait().await,
-                Ok(found) => self.read = found.into(),
+            match self.look().await {
+                Ok(true) => {}
+                Ok(false) => self.wait().await,
                 Err(error) => {
                     tracing::warn!(%error, "the stream cannot be read; trying again");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         }
+    }
+
+    /// Looks for more; whether it got any further.
+    async fn look(&mut self) -> crate::store::Result<bool> {
+        let hint = *self.hint.borrow_and_update();
+        if let Some((found, seen)) = self.tail.after(self.seen, hint).await? {
+            let further = seen > self.seen;
+            self.seen = seen;
+            let wanted = |told: &Arc<Told>| self.incident.as_ref().is_none_or(|id| *id == told.stored.entry.incident);
+            self.read.extend(found.into_iter().filter(wanted));
+            return Ok(further);
+        }
+        // Asked for before reading: what is committed meanwhile may be missing in what was read.
+        let newest = self.tail.newest(hint).await?;
+        let found = self.store.entries_after(self.seen, self.incident.as_ref(), BATCH).await?;
+        let all = found.len() < BATCH as usize;
+        let last = found.last().map_or(self.seen, |stored| stored.position);
+        self.seen = if all { newest.max(last) } else { last };
+        self.read.extend(found.into_iter().map(Told::new));
+        Ok(true)
     }
 
     /// Whether everything that was read has been given out.

@@ -6,6 +6,7 @@ use crate::config::{Config, Secret};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use anyhow::{Context, anyhow};
+use axum::serve::ListenerExt;
 use sentinell_core::approval::{Principal, Role};
 use sentinell_core::ids::Actor;
 use sentinell_core::ports::Clock;
@@ -63,6 +64,12 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let app = AppState::new(store, clock, settings, checks, stopped);
         let stop = CancellationToken::new();
+        // A frame of the stream is small and has to go out at once.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "small packets of a connection may wait for each other");
+            }
+        });
         let serving =
             axum::serve(listener, api::router(app.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
         let serving = tokio::spawn(async move { serving.await });

@@ -2,31 +2,33 @@
 
 use super::nodes::Steps;
 use super::partial::Whispers;
+use super::tail::Told;
 use super::{Feed, Format, Wanted};
 use crate::api::AppState;
 use crate::api::extract::Query;
 use crate::api::problem::ApiError;
 use crate::api::signals::{accept, investigate};
-use crate::api::views::EntryView;
 use crate::auth::{Caller, session};
-use crate::store::Stored;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use sentinell_core::approval::Role;
 use sentinell_core::ids::IncidentId;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// The largest frame that a client may send, bytes.
 const CLIENT_FRAME: usize = 1 << 20;
+/// What is read at once of what a client sends, bytes: clients say little, and there may be thousands of them.
+const READ_BUFFER: usize = 4096;
 /// How often a quiet connection is asked whether it lives, and how often it may say nothing.
 const PING: Duration = Duration::from_secs(20);
 const SILENT_PINGS: u32 = 3;
@@ -65,12 +67,12 @@ pub async fn stream(
     let feed = match (&incident, nodes) {
         // Which investigation it will be is for the client to say.
         (None, true) => None,
-        (_, true) => Some(Feed::start(&app.store, incident, Some(0)).await?),
-        (_, false) => Some(Feed::start(&app.store, incident, wanted.after).await?),
+        (_, true) => Some(Feed::start(&app, incident, Some(0)).await?),
+        (_, false) => Some(Feed::start(&app, incident, wanted.after).await?),
     };
     let after = wanted.after.unwrap_or_default();
     let whispers = (!nodes).then(|| Whispers::of(&app.store, followed));
-    let upgrade = upgrade.max_message_size(CLIENT_FRAME).max_frame_size(CLIENT_FRAME);
+    let upgrade = upgrade.max_message_size(CLIENT_FRAME).max_frame_size(CLIENT_FRAME).read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let counted = app.metrics.stream();
         let (sink, stream) = socket.split();
@@ -120,7 +122,7 @@ impl Connection {
                 return end;
             }
             let done = tokio::select! {
-                stored = next(&mut self.feed) => self.entry(stored).await,
+                told = next(&mut self.feed) => self.entry(&told).await,
                 frame = whispered(&mut self.whispers) => self.send(Message::Text(frame.to_string().into())).await,
                 message = stream.next() => {
                     silent = 0;
@@ -139,12 +141,12 @@ impl Connection {
     }
 
     /// One entry: a frame of its own, or part of a step.
-    async fn entry(&mut self, stored: Stored) -> Result<(), End> {
-        let position = stored.position;
+    async fn entry(&mut self, told: &Told) -> Result<(), End> {
+        let position = told.stored.position;
         match &mut self.steps {
-            None => self.frame(position, &EntryView::from(stored)).await,
-            Some(steps) => match steps.take(position, &stored.entry) {
-                Some((last, frame)) if last > self.after => self.frame(last, &frame).await,
+            None => self.frame(position, told.frame()).await,
+            Some(steps) => match steps.take(position, &told.stored.entry) {
+                Some((last, frame)) if last > self.after => self.frame(last, frame.to_string().into()).await,
                 _ => Ok(()),
             },
         }
@@ -157,7 +159,7 @@ impl Connection {
         let over = steps.is_over();
         match steps.pause() {
             Some((last, frame)) if last > self.after => {
-                if let Err(end) = self.frame(last, &frame).await {
+                if let Err(end) = self.frame(last, frame.to_string().into()).await {
                     return Some(end);
                 }
             }
@@ -166,10 +168,9 @@ impl Connection {
         over.then_some(Some((NORMAL, "the investigation is over")))
     }
 
-    async fn frame(&mut self, position: u64, frame: &impl Serialize) -> Result<(), End> {
-        let text = serde_json::to_string(frame).unwrap_or_default();
+    async fn frame(&mut self, position: u64, text: Utf8Bytes) -> Result<(), End> {
         let began = Instant::now();
-        self.send(Message::Text(text.into())).await?;
+        self.send(Message::Text(text)).await?;
         if began.elapsed() > self.app.config.stream_patience {
             // It reads again, but too slowly to be waited for.
             let lagged = json!({ "type": "lagged", "resume_after": position });
@@ -212,7 +213,7 @@ impl Connection {
             Err(error) => return self.refuse(error.detail()).await,
         };
         let Some(incident) = incident else { return Ok(()) };
-        match Feed::start(&self.app.store, Some(IncidentId(incident.id)), Some(0)).await {
+        match Feed::start(&self.app, Some(IncidentId(incident.id)), Some(0)).await {
             Ok(feed) => {
                 (self.feed, self.steps, self.after) = (Some(feed), Some(Steps::default()), 0);
                 Ok(())
@@ -236,7 +237,7 @@ async fn whispered(whispers: &mut Option<Whispers>) -> serde_json::Value {
 }
 
 /// The next entry; never, while nothing is followed.
-async fn next(feed: &mut Option<Feed>) -> Stored {
+async fn next(feed: &mut Option<Feed>) -> Arc<Told> {
     match feed {
         Some(feed) => feed.next().await,
         None => std::future::pending().await,

@@ -5,7 +5,6 @@ use super::{Feed, Wanted};
 use crate::api::AppState;
 use crate::api::extract::Query;
 use crate::api::problem::ApiError;
-use crate::api::views::EntryView;
 use crate::auth::Reading;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -46,7 +45,7 @@ pub async fn events(
     };
     let incident = wanted.incident.map(IncidentId);
     let whispers = Whispers::of(&app.store, incident.clone());
-    let feed = Feed::start(&app.store, incident, after).await?;
+    let feed = Feed::start(&app, incident, after).await?;
     let follower = Follower {
         feed,
         whispers,
@@ -77,8 +76,8 @@ impl<G> Follower<G> {
             let lagged = json!({ "type": "lagged", "resume_after": self.feed.after });
             return Some(Event::default().data(lagged.to_string()));
         }
-        let stored = tokio::select! {
-            stored = self.feed.next() => stored,
+        let told = tokio::select! {
+            told = self.feed.next() => told,
             frame = self.whispers.next() => {
                 self.given_at = Some(Instant::now());
                 return Some(Event::default().data(frame.to_string()));
@@ -86,8 +85,6 @@ impl<G> Follower<G> {
             () = super::stopped(&mut self.stopping) => return None,
         };
         self.given_at = Some(Instant::now());
-        let position = stored.position.to_string();
-        let data = serde_json::to_string(&EntryView::from(stored)).unwrap_or_default();
-        Some(Event::default().id(position).data(data))
+        Some(Event::default().id(told.stored.position.to_string()).data(told.frame().as_str()))
     }
 }
