@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod bulk;
 mod chain;
 mod commands;
 mod copy;
@@ -95,6 +96,7 @@ pub struct Store {
     newest: watch::Receiver<u64>,
     destinations: Arc<[Destination]>,
     partials: partials::Partials,
+    budget: policies::Remembered,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -124,6 +126,7 @@ impl Store {
             newest,
             destinations: options.destinations.into(),
             partials: partials::Partials::default(),
+            budget: Arc::default(),
             task: Arc::new(Mutex::new(Some(task))),
         };
         let position = store.last_position().await?;
@@ -137,15 +140,15 @@ impl Store {
         self.newest.clone()
     }
 
-    /// Runs short statements that append to no journal. SQLite has one writer, whose next group they join; on a server
-    /// they pass by the appenders, and each statement is a transaction of its own.
+    /// Runs short statements that append to no journal and that stand each for itself. SQLite has one writer, whose next
+    /// group they join; on a server they pass by the appenders, and each statement is a transaction of its own.
     async fn aside<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         match self.db.lend().await? {
-            None => self.writer.write(work).await,
+            None => self.writer.write_bare(work).await,
             Some(mut conn) => work(&mut conn).await,
         }
     }

@@ -17,6 +17,7 @@ use hands::Hands;
 use patience::Patience;
 use sentinell_core::ids::IncidentId;
 use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step, Usage};
+use sentinell_core::policy::Policy;
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,6 +116,12 @@ impl Worker {
         let Some(lease) = self.store.claim(&self.options.holder, now, self.lease_millis()).await? else {
             return Ok(false);
         };
+        self.work(lease).await?;
+        Ok(true)
+    }
+
+    /// Drives a claimed incident until it is done or must wait.
+    async fn work(&self, lease: Lease) -> Result<(), StoreError> {
         self.metrics.claimed();
         let claim = spans::claim(&lease.incident, lease.attempts, &lease.holder);
         match self.with_renewal(&lease).instrument(claim).await {
@@ -127,7 +134,7 @@ impl Worker {
             // The lease is left to lapse, so that this counts as a crash without progress.
             Err(LetGo::Stuck(why)) => tracing::error!(incident = %lease.incident, why, "an incident makes no progress"),
         }
-        Ok(true)
+        Ok(())
     }
 
     fn lease_millis(&self) -> u64 {
@@ -283,7 +290,10 @@ impl Worker {
     async fn record(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
         let mut patience = Patience::default();
         loop {
-            let (_, policy) = self.store.policy().await?;
+            let policy = match is_judged(&input) {
+                true => self.store.policy().await?.1,
+                false => Policy::default(),
+            };
             let now = self.clock.now();
             let events = case.interpret(input.clone(), &policy, now);
             if events.is_empty() {
@@ -339,4 +349,10 @@ fn step_word(effect: &Effect) -> &'static str {
         Effect::Reconcile(_) => "reconcile",
         Effect::Verify(_) => "verify",
     }
+}
+
+/// Whether the policy may have a say in what an input means. For reads, and for turns that propose nothing, it is not read;
+/// the default, which allows nothing, stands in for it.
+fn is_judged(input: &Input) -> bool {
+    !matches!(input, Input::Observed { .. } | Input::NotObserved { .. } | Input::Turned { planned: None, .. })
 }

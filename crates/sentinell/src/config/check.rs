@@ -33,7 +33,7 @@ impl Raw {
             worker: Worker {
                 inside_serve: self.worker.inside_serve.unwrap_or(true),
                 lease_seconds: check.between("worker.lease_seconds", self.worker.lease_seconds.unwrap_or(15), 2, 600),
-                concurrency: check.between("worker.concurrency", self.worker.concurrency.unwrap_or(4), 1, 64),
+                concurrency: check.between("worker.concurrency", self.worker.concurrency.unwrap_or(32), 1, 1024),
             },
             model: self.model.check(&mut check.problems),
             kubernetes: self.kubernetes.and_then(|raw| check.kubernetes(raw)),

@@ -1,6 +1,7 @@
 //! Incidents as lists show them: one row each, kept by the transaction that grows the journal.
 
-use super::db::{Conn, db, run};
+use super::bulk::{repeated, slices};
+use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, read_word, to_db, word};
 use sentinell_core::ids::{Fingerprint, IncidentId};
@@ -9,7 +10,7 @@ use sentinell_core::investigation::{Investigation, Phase};
 use sentinell_core::signal::{Severity, Signal};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 /// The most that one page holds.
 const PAGE: u32 = 1000;
@@ -79,6 +80,21 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<Incident>, Option<String>)> {
+        let (views, next) = self.incident_views(filter, cursor, limit).await?;
+        let read = |view: &String| Ok(serde_json::from_str(view)?);
+        Ok((views.iter().map(read).collect::<Result<_>>()?, next))
+    }
+
+    /// The same, each as the JSON object that it is stored as: the contract's.
+    ///
+    /// # Errors
+    /// [`StoreError::BadCursor`] for a cursor that was not given out here.
+    pub async fn incident_views(
+        &self,
+        filter: Filter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<String>, Option<String>)> {
         let after = cursor.map(Cursor::parse).transpose()?;
         let limit = limit.clamp(1, PAGE);
         let texts = [&filter.status, &filter.phase, &filter.repo_id, &filter.q];
@@ -116,8 +132,7 @@ impl Store {
         let more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next = rows.last().filter(|_| more).map(|(created_at, id, _)| Cursor::write(*created_at, id));
-        let read = |(_, _, view): (i64, String, String)| Ok(serde_json::from_str(&view)?);
-        Ok((rows.into_iter().map(read).collect::<Result<_>>()?, next))
+        Ok((rows.into_iter().map(|(_, _, view)| view).collect(), next))
     }
 
     /// The alerts whose newest incident this is.
@@ -229,38 +244,48 @@ impl Changing {
     }
 }
 
-/// Writes the row of a new incident and answers what it shows.
-pub(super) async fn insert(
-    conn: &mut Conn,
-    case: &Investigation,
-    fingerprint: &Fingerprint,
-    head: &str,
-) -> Result<Incident> {
-    let (row, incident) = Changing::of(case, fingerprint)?;
+/// The row of an incident that is about to be opened.
+pub(super) struct NewIncident {
+    case: Investigation,
+    fingerprint: Fingerprint,
+    /// Hash of its first entry.
+    pub(super) head: String,
+    row: Changing,
+}
+
+impl NewIncident {
+    /// The row of `case`, and what it will show.
+    pub(super) fn of(case: Investigation, fingerprint: &Fingerprint, head: String) -> Result<(Self, Incident)> {
+        let (row, incident) = Changing::of(&case, fingerprint)?;
+        Ok((Self { case, fingerprint: fingerprint.clone(), head, row }, incident))
+    }
+
+    pub(super) fn id(&self) -> &IncidentId {
+        &self.case.id
+    }
+}
+
+/// Writes the rows of new incidents.
+pub(super) async fn insert(conn: &mut Conn, rows: &[&NewIncident]) -> Result<()> {
     let sql = "INSERT INTO incidents (id, created_at, updated_at, signal_type, status, phase, severity, resolution, \
                repo_id, fingerprint, seq, head, first_hypothesis_at, deed_open, haystack, view) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    run!(
-        conn,
-        sql,
-        case.id.as_str(),
-        case.opened_at.0,
-        case.updated_at.0,
-        word(&case.signal.signal_type),
-        row.status,
-        row.phase,
-        row.severity,
-        row.resolution,
-        &case.signal.repo_id,
-        fingerprint.as_str(),
-        to_db(case.seq),
-        head,
-        row.first_hypothesis_at,
-        row.deed_open,
-        haystack(&case.signal),
-        row.view,
-    );
-    Ok(incident)
+    for slice in slices(rows) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for NewIncident { case, fingerprint, head, row } in slice {
+                query = query.bind(case.id.as_str()).bind(case.opened_at.0).bind(case.updated_at.0);
+                query = query.bind(word(&case.signal.signal_type)).bind(row.status).bind(row.phase);
+                query = query.bind(row.severity.as_str()).bind(row.resolution.as_deref());
+                query = query.bind(case.signal.repo_id.as_deref()).bind(fingerprint.as_str()).bind(to_db(case.seq));
+                query = query.bind(head.as_str()).bind(row.first_hypothesis_at).bind(row.deed_open);
+                query = query.bind(haystack(&case.signal)).bind(row.view.as_str());
+            }
+            query.execute(c).await?.rows_affected()
+        });
+    }
+    Ok(())
 }
 
 /// Brings the row of a grown journal up to date and answers what it shows.

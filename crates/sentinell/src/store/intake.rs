@@ -1,26 +1,23 @@
 //! Taking a signal in: signal, triage, incident, journal entry and wake-up are one transaction, and the answer comes
 //! after its commit.
 
-use super::chain::hex;
-use super::db::{Conn, on, run};
+mod batch;
+
+use super::db::{Conn, run};
 use super::error::{Result, StoreError};
-use super::journal::{self, Draft, Head};
+use super::journal::{self, Head};
 use super::outbox::Destination;
 use super::writer::savepoint;
-use super::{Store, incidents, queue, read_word, word};
+use super::{Store, word};
+use batch::{Batch, Known};
 use sentinell_core::ids::{Fingerprint, IncidentId};
 use sentinell_core::incident::Incident;
-use sentinell_core::investigation::{Event, Input, Investigation};
-use sentinell_core::notice::Notice;
+use sentinell_core::investigation::Input;
 use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::signal::{Severity, Signal, SignalState};
-use sentinell_core::time::Timestamp;
-use sentinell_core::triage::{KnownAlert, Triage, triage};
+use sentinell_core::triage::{Triage, triage};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Where notices go, shared with the writer.
-type Told = Arc<[Destination]>;
 
 /// A signal on its way in: authenticated, bounded and redacted.
 #[derive(Debug, Clone)]
@@ -49,6 +46,18 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
+/// Where notices go, shared with the writer.
+type Told = Arc<[Destination]>;
+
+/// A signal on its way to the writer.
+pub(super) struct Arrival {
+    accept: Accept,
+    /// The signal as JSON.
+    body: String,
+    /// Where notices go.
+    told: Told,
+}
+
 impl Store {
     /// Takes a signal in. The same `(source, delivery_id)` again changes nothing and answers as the first time.
     ///
@@ -58,135 +67,90 @@ impl Store {
     pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
         let body = serde_json::to_string(&accept.signal)?;
         let told = Arc::clone(&self.destinations);
-        self.writer.try_write(move |conn| Box::pin(take_in(conn, accept, body, told))).await
+        self.writer.take_in(Arrival { accept, body, told }).await
     }
 }
 
-async fn take_in(conn: &mut Conn, accept: Accept, body: String, told: Told) -> Result<Receipt> {
-    let Found { answered, known } = look_up(conn, &accept).await?;
-    if let Some(answer) = answered {
-        let first: Receipt = serde_json::from_str(&answer)?;
-        return Ok(Receipt { duplicate: true, ..first });
-    }
-    let triage = triage(&accept.signal, known.as_ref().map(|known| &known.alert));
-    match &triage {
-        // Nothing here can fail for a reason of this signal alone, so it needs no savepoint: this is the busy path.
-        Triage::Ignore | Triage::Open | Triage::Repeat { .. } => {
-            let shown = known.as_ref().filter(|_| matches!(triage, Triage::Repeat { .. }));
-            let shown: Option<Incident> = shown.map(|known| serde_json::from_str(&known.view)).transpose()?;
-            put(conn, accept, body, triage, (known, shown), told).await.map_err(StoreError::spoiled)
-        }
-        Triage::Join { .. } | Triage::Reopen { .. } | Triage::Resolve { .. } => {
-            savepoint(conn, move |conn| Box::pin(put(conn, accept, body, triage, (known, None), told))).await
+/// Takes in a whole group, one after the other as far as anybody can tell, in a few statements. A refusal of one does not
+/// concern the others.
+///
+/// # Errors
+/// What spoils the whole group.
+pub(super) async fn take_all(conn: &mut Conn, arrivals: Vec<Arrival>) -> Result<Vec<Result<Receipt>>> {
+    let mut batch = Batch::read(conn, arrivals.iter().map(|arrival| &arrival.accept)).await?;
+    let mut receipts = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        let taken = take_in(conn, &mut batch, arrival).await;
+        match taken {
+            Err(error) if error.spoils_group() => return Err(error),
+            taken => receipts.push(taken),
         }
     }
+    batch.flush(conn).await.map_err(StoreError::spoiled)?;
+    Ok(receipts)
 }
 
-async fn put(
-    conn: &mut Conn,
-    accept: Accept,
-    body: String,
-    triage: Triage,
-    (known, shown): (Option<Known>, Option<Incident>),
-    told: Told,
-) -> Result<Receipt> {
+async fn take_in(conn: &mut Conn, batch: &mut Batch, Arrival { accept, body, told }: Arrival) -> Result<Receipt> {
+    if let Some(first) = batch.answered(&accept.signal)? {
+        return Ok(first);
+    }
+    let triage = triage(&accept.signal, batch.known(&accept.fingerprint).map(|known| &known.alert));
     let incident = match &triage {
-        Triage::Ignore | Triage::Repeat { .. } => shown,
-        Triage::Open => Some(open(conn, &accept, &told).await?),
-        Triage::Join { incident, why } => Some(tell(conn, incident, &accept, Said::Joined(why), &told).await?),
-        Triage::Reopen { incident } => Some(tell(conn, incident, &accept, Said::Returned, &told).await?),
-        Triage::Resolve { incident } => Some(tell(conn, incident, &accept, Said::Over, &told).await?),
+        Triage::Ignore => None,
+        Triage::Open => Some(batch.open(&accept, &told)?),
+        Triage::Repeat { incident } => {
+            let shown = batch.known(&accept.fingerprint).map(Known::incident).transpose()?;
+            batch.count(&accept, incident);
+            shown
+        }
+        Triage::Join { incident, why } => {
+            Some(say(conn, batch, incident, &accept, Said::Joined(why.clone()), told).await?)
+        }
+        Triage::Reopen { incident } => Some(say(conn, batch, incident, &accept, Said::Returned, told).await?),
+        Triage::Resolve { incident } => Some(say(conn, batch, incident, &accept, Said::Over, told).await?),
     };
-    if let Some(incident) = &incident {
-        count(conn, &accept, incident, known.as_ref(), matches!(triage, Triage::Open)).await?;
-    }
     let receipt = Receipt { incident, triage, duplicate: false };
-    keep(conn, &accept, &receipt, body).await?;
+    batch.keep(accept, body, &receipt).map_err(StoreError::spoiled)?;
     Ok(receipt)
 }
 
-/// What is there already when a signal comes in.
-struct Found {
-    /// What the same delivery was answered before.
-    answered: Option<String>,
-    known: Option<Known>,
-}
-
-/// Its alert, and the incident that alert belongs to.
-struct Known {
-    alert: KnownAlert,
-    view: String,
-}
-
-/// Answer of the same delivery; then incident, firing and severity of the alert; then status, resolution, time of the
-/// last change and view of its incident.
-type FoundRow = (
-    Option<String>,
-    Option<String>,
-    Option<bool>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<i64>,
-    Option<String>,
-);
-
-/// Everything that taking a signal in has to know, in one read.
-async fn look_up(conn: &mut Conn, accept: &Accept) -> Result<Found> {
-    let sql = "SELECT s.answer, a.incident, a.firing, a.severity, i.status, i.resolution, i.updated_at, i.view \
-               FROM (SELECT 1) one LEFT JOIN deliveries d ON d.source = $1 AND d.delivery_id = $2 \
-               LEFT JOIN signals s ON s.n = d.n AND s.received_at = d.received_at \
-               LEFT JOIN alerts a ON a.fingerprint = $3 LEFT JOIN incidents i ON i.id = a.incident";
-    let (source, delivery, fingerprint) = (&accept.signal.source, &accept.signal.delivery_id, &accept.fingerprint);
-    let row: FoundRow = on!(conn, c => {
-        sqlx::query_as(sql).bind(source).bind(delivery).bind(fingerprint.as_str()).fetch_one(c).await?
-    });
-    let (answered, Some(incident), Some(firing), Some(severity), Some(status), resolution, Some(updated), Some(view)) =
-        row
-    else {
-        return Ok(Found { answered: row.0, known: None });
-    };
-    let alert = KnownAlert {
-        incident: IncidentId(incident),
-        over: status == "resolved",
-        self_recovered: resolution.as_deref() == Some("self_recovered"),
-        updated_at: Timestamp(updated),
-        severity: read_word(&severity)?,
-        firing,
-    };
-    Ok(Found { answered, known: Some(Known { alert, view }) })
-}
-
-async fn open(conn: &mut Conn, accept: &Accept, told: &[Destination]) -> Result<Incident> {
-    let Accept { signal, fingerprint, budget, new_incident: id, .. } = accept;
-    let at = signal.received_at;
-    let event = Event::Opened { signal: Box::new(signal.clone()), fingerprint: fingerprint.clone(), budget: *budget };
-    let case = Investigation::open(id.clone(), at, &event)?;
-    let draft = Draft::new(id, 1, at, event)?.told(told, || Some(Notice::opened(&case)))?;
-    let incident = incidents::insert(conn, &case, fingerprint, &draft.hash_after("")).await?;
-    journal::write_entries(conn, id, "", std::slice::from_ref(&draft)).await?;
-    queue::set(conn, id, case.wake_at(at), at).await?;
-    Ok(incident)
+/// Tells an investigation something. What was collected is written first, so that it is told on top of that; and what is
+/// known is read again, since the others of the group meet the incident as it is afterwards.
+async fn say(
+    conn: &mut Conn,
+    batch: &mut Batch,
+    incident: &IncidentId,
+    accept: &Accept,
+    said: Said,
+    destinations: Told,
+) -> Result<Incident> {
+    batch.flush(conn).await.map_err(StoreError::spoiled)?;
+    let (id, told) = (incident.clone(), accept.clone());
+    let gravest = batch.known(&accept.fingerprint).map(|known| known.alert.severity);
+    let shown = savepoint(conn, move |conn| {
+        Box::pin(async move {
+            let incident = tell(conn, &id, &told, said, &destinations).await?;
+            count(conn, &told, gravest).await?;
+            Ok(incident)
+        })
+    })
+    .await?;
+    batch.refresh(conn, &accept.fingerprint).await.map_err(StoreError::spoiled)?;
+    Ok(shown)
 }
 
 /// What a signal tells an investigation that is already there.
-enum Said<'a> {
-    Joined(&'a str),
+enum Said {
+    Joined(String),
     Returned,
     Over,
 }
 
-async fn tell(
-    conn: &mut Conn,
-    id: &IncidentId,
-    accept: &Accept,
-    said: Said<'_>,
-    told: &[Destination],
-) -> Result<Incident> {
+async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said, told: &[Destination]) -> Result<Incident> {
     let (signal, fingerprint) = (Box::new(accept.signal.clone()), accept.fingerprint.clone());
     let at = accept.signal.received_at;
     let input = match said {
-        Said::Joined(why) => Input::AlertJoined { signal, fingerprint, why: why.to_owned() },
+        Said::Joined(why) => Input::AlertJoined { signal, fingerprint, why },
         Said::Returned => Input::AlertReturned { signal, fingerprint },
         Said::Over => Input::AlertResolved { fingerprint },
     };
@@ -202,61 +166,13 @@ async fn tell(
     Ok(Incident::of(&after, head.fingerprint))
 }
 
-/// Counts the signal on its alert.
-async fn count(
-    conn: &mut Conn,
-    accept: &Accept,
-    incident: &Incident,
-    known: Option<&Known>,
-    fresh: bool,
-) -> Result<()> {
+/// Counts on its alert a signal that told an investigation something.
+async fn count(conn: &mut Conn, accept: &Accept, known: Option<Severity>) -> Result<()> {
     let (signal, at) = (&accept.signal, accept.signal.received_at.0);
     let firing = signal.state == SignalState::Firing;
-    let gravest: Severity = match known {
-        Some(known) if !fresh => known.alert.severity.max(signal.severity),
-        _ => signal.severity,
-    };
-    if !fresh {
-        let sql = "UPDATE alerts SET firing = $1, severity = $2, count = count + 1, last_seen = $3 \
-                   WHERE fingerprint = $4";
-        run!(conn, sql, firing, word(&gravest), at, accept.fingerprint.as_str());
-        return Ok(());
-    }
-    let sql = "INSERT INTO alerts (fingerprint, incident, firing, severity, count, first_seen, last_seen) \
-               VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT (fingerprint) DO UPDATE SET \
-               incident = excluded.incident, firing = excluded.firing, severity = excluded.severity, count = 1, \
-               first_seen = excluded.first_seen, last_seen = excluded.last_seen";
-    run!(conn, sql, accept.fingerprint.as_str(), incident.id.as_str(), firing, word(&gravest), at,);
-    Ok(())
-}
-
-async fn keep(conn: &mut Conn, accept: &Accept, receipt: &Receipt, body: String) -> Result<()> {
-    let signal = &accept.signal;
-    let answer = signal.delivery_id.as_ref().map(|_| serde_json::to_string(receipt)).transpose()?;
-    let sql = "INSERT INTO signals (n, id, source, delivery_id, fingerprint, incident, decision, raw_sha256, \
-               received_at, body, answer) \
-               VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM signals), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    run!(
-        conn,
-        sql,
-        signal.id.as_str(),
-        &signal.source,
-        &signal.delivery_id,
-        accept.fingerprint.as_str(),
-        receipt.incident.as_ref().map(|incident| incident.id.as_str()),
-        decision(&receipt.triage),
-        hex(&accept.raw_sha256),
-        signal.received_at.0,
-        body,
-        answer,
-    );
-    if let Some(delivery) = &signal.delivery_id {
-        // One left over from a signal that is no longer kept gives way.
-        let sql = "INSERT INTO deliveries (source, delivery_id, n, received_at) \
-                   VALUES ($1, $2, (SELECT MAX(n) FROM signals), $3) ON CONFLICT (source, delivery_id) \
-                   DO UPDATE SET n = excluded.n, received_at = excluded.received_at";
-        run!(conn, sql, &signal.source, delivery, signal.received_at.0);
-    }
+    let gravest = known.map_or(signal.severity, |known| known.max(signal.severity));
+    let sql = "UPDATE alerts SET firing = $1, severity = $2, count = count + 1, last_seen = $3 WHERE fingerprint = $4";
+    run!(conn, sql, firing, word(&gravest), at, accept.fingerprint.as_str());
     Ok(())
 }
 
@@ -268,5 +184,72 @@ fn decision(triage: &Triage) -> &'static str {
         Triage::Reopen { .. } => "reopen",
         Triage::Resolve { .. } => "resolve",
         Triage::Ignore => "ignore",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Accept;
+    use crate::store::tests::{House, firing};
+    use futures::future::join_all;
+    use sentinell_core::signal::{Severity, SignalState};
+
+    fn delivered(rule: &str, n: usize, delivery: &str) -> Accept {
+        let mut accept = firing(rule, n, 1000 + n as i64);
+        accept.signal.delivery_id = Some(delivery.into());
+        accept
+    }
+
+    /// One alert's whole life, with others in between.
+    fn life() -> Vec<Accept> {
+        let over = |rule: &str, n| {
+            let mut accept = firing(rule, n, 1000 + n as i64);
+            accept.signal.state = SignalState::Resolved;
+            accept
+        };
+        let mut worse = delivered("lamp", 4, "d-4");
+        worse.signal.severity = Severity::Critical;
+        vec![
+            delivered("lamp", 1, "d-1"),
+            delivered("lamp", 1, "d-1"),
+            firing("horn", 2, 1002),
+            firing("lamp", 3, 1003),
+            worse,
+            firing("horn", 5, 1005),
+            over("lamp", 6),
+            over("unheard", 7),
+            firing("lamp", 8, 1008),
+            delivered("lamp", 4, "d-4"),
+            firing("lamp", 9, 1009),
+        ]
+    }
+
+    /// What everybody was answered, and what is stored.
+    async fn told(house: &House, one_by_one: bool) -> Vec<String> {
+        let mut receipts = vec![];
+        if one_by_one {
+            for accept in life() {
+                receipts.push(house.store.accept(accept).await.unwrap());
+            }
+        } else {
+            let all = join_all(life().into_iter().map(|accept| house.store.accept(accept))).await;
+            receipts.extend(all.into_iter().map(Result::unwrap));
+        }
+        let mut told: Vec<String> = receipts.iter().map(|receipt| format!("{receipt:?}")).collect();
+        for entry in house.store.entries_after(0, None, 100).await.unwrap() {
+            told.push(format!("{} {} {}", entry.position, entry.entry.event.name(), entry.hash));
+        }
+        for id in ["i-lamp-1-1001", "i-horn-2-1002"] {
+            told.push(format!("{:?}", house.store.alerts_of(&id.into()).await.unwrap()));
+        }
+        let signals = house.store.signals(None, 100).await.unwrap();
+        told.extend(signals.iter().map(|taken| format!("{} {} {}", taken.n, taken.signal.id, taken.decision)));
+        told
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_group_of_signals_ends_as_if_each_had_come_alone() {
+        let (alone, together) = (House::new().await, House::new().await);
+        assert_eq!(told(&alone, true).await, told(&together, false).await);
     }
 }

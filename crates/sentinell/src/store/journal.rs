@@ -1,5 +1,6 @@
 //! Journals: appended to with an expected place, read in order, folded into investigations.
 
+use super::bulk::{repeated, slices};
 use super::chain;
 use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
@@ -13,6 +14,7 @@ use sentinell_core::investigation::{Entry, Event, Investigation};
 use sentinell_core::notice::{Before, Notice};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use sqlx::AssertSqlSafe;
 
 /// An entry in its place among all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,13 +168,15 @@ impl Store {
         let (after, drafts) = draft(case, events, at, &self.destinations)?;
         let (expected, token) = (case.seq, lease.map(|lease| lease.token.clone()));
         self.writer
-            .write(move |conn| {
+            .write_bare(move |conn| {
                 Box::pin(async move {
                     let row = Head::read(conn, &after.id).await?;
                     if token.is_some() && row.token != token {
                         return Err(StoreError::LeaseLost);
                     }
-                    grow(conn, &row, expected, &after, &drafts).await?;
+                    row.is_at(expected, &after.id)?;
+                    // Nothing below fails for a reason of this incident alone.
+                    grow(conn, &row, expected, &after, &drafts).await.map_err(StoreError::spoiled)?;
                     Ok(after)
                 })
             })
@@ -190,6 +194,14 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Whether the journal has as many entries as whoever appends has seen.
+    fn is_at(&self, expected: u64, id: &IncidentId) -> Result<()> {
+        match self.seq {
+            seq if seq == expected => Ok(()),
+            seq => Err(StoreError::Conflict(format!("the journal of {id} has {seq} entries, not {expected}"))),
+        }
+    }
+
     pub(super) async fn read(conn: &mut Conn, incident: &IncidentId) -> Result<Self> {
         let sql = "SELECT i.seq, i.head, i.fingerprint, w.token FROM incidents i \
                    LEFT JOIN wakeups w ON w.incident = i.id WHERE i.id = $1";
@@ -209,34 +221,56 @@ pub(super) async fn grow(
     after: &Investigation,
     drafts: &[Draft],
 ) -> Result<()> {
-    if head.seq != expected {
-        let (id, seq) = (&after.id, head.seq);
-        return Err(StoreError::Conflict(format!("the journal of {id} has {seq} entries, not {expected}")));
-    }
-    let newest = write_entries(conn, &after.id, &head.hash, drafts).await?;
+    head.is_at(expected, &after.id)?;
+    let (lines, newest) = lines(&after.id, &head.hash, drafts);
+    write_lines(conn, &lines).await?;
     incidents::update(conn, after, &head.fingerprint, &newest).await?;
     let at = drafts.last().map_or(after.updated_at, |draft| draft.at);
     queue::set(conn, &after.id, after.wake_at(at), at).await
 }
 
-/// Writes entries and answers the newest hash.
-pub(super) async fn write_entries(
-    conn: &mut Conn,
-    incident: &IncidentId,
-    previous: &str,
-    drafts: &[Draft],
-) -> Result<String> {
+/// An entry on its way to its row.
+pub(super) struct Line<'a> {
+    pub(super) incident: &'a IncidentId,
+    pub(super) draft: &'a Draft,
+    /// Its link of the incident's hash chain.
+    pub(super) hash: String,
+}
+
+/// The lines of `drafts` behind the entry with the hash `previous`, and the newest hash.
+pub(super) fn lines<'a>(incident: &'a IncidentId, previous: &str, drafts: &'a [Draft]) -> (Vec<Line<'a>>, String) {
+    let mut newest = previous.to_owned();
+    let line = |draft: &'a Draft| {
+        newest = draft.hash_after(&newest);
+        Line { incident, draft, hash: newest.clone() }
+    };
+    (drafts.iter().map(line).collect(), newest)
+}
+
+/// Writes entries, in this order, behind the last one of all journals.
+pub(super) async fn write_lines(conn: &mut Conn, lines: &[Line<'_>]) -> Result<()> {
+    let sql = "SELECT COALESCE(MAX(position), 0) FROM entries";
+    let last: i64 = on!(conn, c => sqlx::query_scalar(sql).fetch_one(c).await?);
+    let rows: Vec<(i64, &Line<'_>)> = (last + 1..).zip(lines).collect();
     let sql = "INSERT INTO entries (position, incident, seq, at, node, type, event, hash) \
-               VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM entries), $1, $2, $3, $4, $5, $6, $7)";
-    let mut hash = previous.to_owned();
-    for draft in drafts {
-        hash = draft.hash_after(&hash);
-        let (seq, at, node) = (to_db(draft.seq), draft.at.0, word(&draft.event.node()));
-        run!(conn, sql, incident.as_str(), seq, at, node, tag(&draft.json), &draft.json, &hash);
-        spend(conn, draft).await?;
-        outbox::post(conn, incident, draft.at, &draft.letters).await?;
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    for slice in slices(&rows) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for (position, Line { incident, draft, hash }) in slice {
+                query = query.bind(*position).bind(incident.as_str()).bind(to_db(draft.seq)).bind(draft.at.0);
+                query = query.bind(word(&draft.event.node())).bind(tag(&draft.json));
+                query = query.bind(draft.json.as_str()).bind(hash.as_str());
+            }
+            query.execute(c).await?.rows_affected()
+        });
     }
-    Ok(hash)
+    for line in lines {
+        spend(conn, line.draft).await?;
+        outbox::post(conn, line.incident, line.draft.at, &line.draft.letters).await?;
+    }
+    Ok(())
 }
 
 /// The event's tag: serde writes it first.

@@ -44,7 +44,7 @@ impl Store {
                    VALUES ($1, (SELECT COUNT(*) FROM observations WHERE incident = $2), $2, $3, $4, $5) \
                    ON CONFLICT (address) DO NOTHING";
         self.writer
-            .write(move |conn| {
+            .write_bare(move |conn| {
                 Box::pin(async move {
                     let bytes = to_db(body.len() as u64);
                     run!(conn, sql, kept, incident.as_str(), query.as_str(), bytes, body);

@@ -4,9 +4,11 @@ use super::db::{db, on};
 use super::error::{Result, StoreError};
 use super::{Store, from_db};
 use sentinell_core::ids::Actor;
-use sentinell_core::policy::Policy;
+use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One version of the policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,7 +25,29 @@ pub struct PolicyVersion {
     pub at: Timestamp,
 }
 
+/// A budget, and when it was read.
+pub(super) type Remembered = Arc<Mutex<Option<(Instant, Budget)>>>;
+
+/// How long a budget is good for: so late does a new incident learn of a change by another process.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
 impl Store {
+    /// What a new incident may spend. A change by another process is heard of within a second.
+    ///
+    /// # Errors
+    /// If the policy cannot be read.
+    pub async fn budget(&self) -> Result<Budget> {
+        let known = *self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, budget)) = known
+            && at.elapsed() < REMEMBERED
+        {
+            return Ok(budget);
+        }
+        let budget = self.policy().await?.1.budget;
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), budget));
+        Ok(budget)
+    }
+
     /// The policy that holds now and its version; the default as version 0 if nobody set one.
     ///
     /// # Errors
@@ -58,7 +82,8 @@ impl Store {
         let (body, by, why) = (serde_json::to_string(&policy)?, by.0.clone(), why.to_owned());
         let sql = "INSERT INTO policies (version, body, by_whom, why, at) \
                    VALUES ((SELECT COALESCE(MAX(version), 0) + 1 FROM policies), $1, $2, $3, $4) RETURNING version";
-        self.writer
+        let set = self
+            .writer
             .write(move |conn| {
                 Box::pin(async move {
                     let version: i64 = on!(conn, c => {
@@ -67,6 +92,8 @@ impl Store {
                     Ok(from_db(version))
                 })
             })
-            .await
+            .await?;
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(set)
     }
 }

@@ -1,11 +1,13 @@
 //! The queue: one wake-up row per incident that has something to do, claimed under a lease.
 
+use super::bulk::{repeated, slices};
 use super::db::{Conn, Sql, db, on, run};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, to_db};
 use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 
 /// How long a silent worker is remembered, milliseconds: a day.
 const FORGOTTEN: i64 = 24 * 60 * 60 * 1000;
@@ -36,18 +38,18 @@ pub struct WorkerSeen {
 
 const DUE: &str = "SELECT 1 FROM wakeups WHERE due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) LIMIT 1";
 
-/// Takes the longest due wake-up. Several processes take at once on a server: each passes over what another is taking.
+/// Takes the longest due wake-ups. Several processes take at once on a server: each passes over what another is taking.
 const TAKE: Sql = Sql {
     sqlite: "WITH due AS (SELECT w.incident AS id, i.seq AS seq FROM wakeups w JOIN incidents i ON i.id = w.incident \
              WHERE w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1) \
-             ORDER BY w.due_at, w.incident LIMIT 1) \
+             ORDER BY w.due_at, w.incident LIMIT $5) \
              UPDATE wakeups SET holder = $2, token = $3, lease_until = $4, seq_at_claim = due.seq, \
              attempts = CASE WHEN due.seq > wakeups.seq_at_claim THEN 0 \
              WHEN wakeups.holder IS NULL THEN wakeups.attempts ELSE wakeups.attempts + 1 END \
              FROM due WHERE wakeups.incident = due.id RETURNING wakeups.incident, wakeups.attempts",
     postgres: "WITH due AS (SELECT w.incident AS id, i.seq AS seq FROM wakeups w JOIN incidents i ON i.id = w.incident \
                WHERE w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1) \
-               ORDER BY w.due_at, w.incident LIMIT 1 FOR UPDATE OF w SKIP LOCKED) \
+               ORDER BY w.due_at, w.incident LIMIT $5 FOR UPDATE OF w SKIP LOCKED) \
                UPDATE wakeups SET holder = $2, token = $3, lease_until = $4, seq_at_claim = due.seq, \
                attempts = CASE WHEN due.seq > wakeups.seq_at_claim THEN 0 \
                WHEN wakeups.holder IS NULL THEN wakeups.attempts ELSE wakeups.attempts + 1 END \
@@ -61,15 +63,26 @@ impl Store {
     /// # Errors
     /// If the database cannot be read or written.
     pub async fn claim(&self, holder: &str, now: Timestamp, lease_ms: u64) -> Result<Option<Lease>> {
+        Ok(self.claim_some(holder, now, lease_ms, 1).await?.pop())
+    }
+
+    /// The same with up to `most` of them in one go. Empty if nothing is due.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub async fn claim_some(&self, holder: &str, now: Timestamp, lease_ms: u64, most: usize) -> Result<Vec<Lease>> {
+        if most == 0 {
+            return Ok(vec![]);
+        }
         // Looking first keeps an idle worker from writing; the writer looks again.
         let found: Option<i32> = db!(self.db, pool => {
             sqlx::query_scalar(DUE).bind(now.0).fetch_optional(pool).await?
         });
         if found.is_none() {
-            return Ok(None);
+            return Ok(vec![]);
         }
         let holder = holder.to_owned();
-        self.aside(move |conn| Box::pin(take(conn, holder, now, lease_ms))).await
+        self.aside(move |conn| Box::pin(take(conn, holder, now, lease_ms, to_db(most as u64)))).await
     }
 
     /// Keeps a held incident for `lease_ms` more from now; answers the renewed lease.
@@ -145,16 +158,17 @@ pub(super) async fn beat(conn: &mut Conn, holder: String, now: Timestamp) -> Res
     Ok(())
 }
 
-async fn take(conn: &mut Conn, holder: String, now: Timestamp, lease_ms: u64) -> Result<Option<Lease>> {
+async fn take(conn: &mut Conn, holder: String, now: Timestamp, lease_ms: u64, most: i64) -> Result<Vec<Lease>> {
     let (until, token) = (later(now, lease_ms), uuid::Uuid::now_v7().to_string());
     let sql = conn.text(&TAKE);
-    let taken: Option<(String, i64)> = on!(conn, c => {
-        sqlx::query_as(sql).bind(now.0).bind(&holder).bind(&token).bind(until.0).fetch_optional(c).await?
+    let taken: Vec<(String, i64)> = on!(conn, c => {
+        sqlx::query_as(sql).bind(now.0).bind(&holder).bind(&token).bind(until.0).bind(most).fetch_all(c).await?
     });
-    Ok(taken.map(|(incident, attempts)| {
+    let lease = |(incident, attempts)| {
         let attempts = u32::try_from(from_db(attempts)).unwrap_or(u32::MAX);
-        Lease { incident: IncidentId(incident), holder, attempts, until, token }
-    }))
+        Lease { incident: IncidentId(incident), holder: holder.clone(), attempts, until, token: token.clone() }
+    };
+    Ok(taken.into_iter().map(lease).collect())
 }
 
 async fn let_go(conn: &mut Conn, lease: Lease) -> Result<()> {
@@ -165,13 +179,27 @@ async fn let_go(conn: &mut Conn, lease: Lease) -> Result<()> {
     Ok(())
 }
 
+/// Sets when new incidents have to be looked at.
+pub(super) async fn wake(conn: &mut Conn, due: &[(&IncidentId, Timestamp)]) -> Result<()> {
+    let sql = "INSERT INTO wakeups (incident, due_at) VALUES ($1, $2) \
+               ON CONFLICT (incident) DO UPDATE SET due_at = excluded.due_at";
+    for slice in slices(due) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for (incident, due) in slice {
+                query = query.bind(incident.as_str()).bind(due.0);
+            }
+            query.execute(c).await?.rows_affected()
+        });
+    }
+    Ok(())
+}
+
 /// Sets when the incident has to be looked at (none: not before somebody says something). Whoever holds it keeps it.
 pub(super) async fn set(conn: &mut Conn, incident: &IncidentId, due: Option<Timestamp>, now: Timestamp) -> Result<()> {
     if let Some(due) = due {
-        let sql = "INSERT INTO wakeups (incident, due_at) VALUES ($1, $2) \
-                   ON CONFLICT (incident) DO UPDATE SET due_at = excluded.due_at";
-        run!(conn, sql, incident.as_str(), due.0);
-        return Ok(());
+        return wake(conn, &[(incident, due)]).await;
     }
     run!(conn, "UPDATE wakeups SET due_at = NULL WHERE incident = $1", incident.as_str());
     let sql = "DELETE FROM wakeups WHERE incident = $1 AND (holder IS NULL OR lease_until <= $2)";

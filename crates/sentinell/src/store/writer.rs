@@ -3,6 +3,7 @@
 
 use super::db::{Conn, Target, on, run};
 use super::error::{Result, StoreError};
+use super::intake::{self, Arrival, Receipt};
 use crate::telemetry::Seldom;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -34,7 +35,14 @@ enum Ran {
 /// Tells the caller, after the commit (`None`) or after it failed.
 type Answer = Box<dyn FnOnce(Option<StoreError>) + Send>;
 /// One command; handed an error instead of a connection, it passes that on.
-type Job = Box<dyn for<'c> FnOnce(Result<&'c mut Conn>) -> BoxFuture<'c, (Ran, Answer)> + Send>;
+type Command = Box<dyn for<'c> FnOnce(Result<&'c mut Conn>) -> BoxFuture<'c, (Ran, Answer)> + Send>;
+
+/// What waits for the writer.
+enum Job {
+    Command(Command),
+    /// Signals of a group are taken in together, after its commands.
+    Signal(Box<Arrival>, oneshot::Sender<Result<Receipt>>),
+}
 
 /// What the writer did so far.
 #[derive(Debug, Default)]
@@ -72,30 +80,38 @@ impl Writer {
         (Self { jobs, closing: closing.clone(), tally }, tokio::spawn(task.run(queued, closing)))
     }
 
-    /// Runs `work` in the next group; answers after the commit. A full queue is [`StoreError::Busy`] at once.
-    ///
-    /// `work` sees to it itself that a failure leaves nothing behind: it fails before its first write, or in a
-    /// [`savepoint`] of its own, or [`StoreError::spoils_group`].
-    pub(super) async fn try_write<T, F>(&self, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
-    {
-        let (job, answer) = job(work, true);
-        self.jobs.try_send(job).map_err(|error| match error {
+    /// Takes a signal in with the next group; answers after the commit. A full queue is [`StoreError::Busy`] at once.
+    pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Receipt> {
+        let (sender, answer) = oneshot::channel();
+        self.jobs.try_send(Job::Signal(Box::new(arrival), sender)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// The same, waiting a while for a place in the queue: for callers that are not the outside world.
+    /// Runs `work` in the next group, waiting a while for a place in the queue: for callers that are not the outside
+    /// world. Answers after the commit; should `work` fail, none of its writes are kept.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let (job, answer) = job(|conn| Box::pin(savepoint(conn, work)), false);
+        self.queue(job(|conn| Box::pin(savepoint(conn, work)))).await
+    }
+
+    /// The same for `work` that sees to it itself that a failure leaves nothing behind: it fails before its first write,
+    /// or each of its statements stands for itself, or it [`StoreError::spoils_group`]. It goes without a savepoint where
+    /// a failed statement does not spoil its transaction.
+    pub(super) async fn write_bare<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.queue(job(|conn| if conn.spoils() { Box::pin(savepoint(conn, work)) } else { work(conn) })).await
+    }
+
+    async fn queue<T>(&self, (job, answer): (Job, oneshot::Receiver<Result<T>>)) -> Result<T> {
         self.jobs.send_timeout(job, QUEUE_PATIENCE).await.map_err(|error| match error {
             mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,
             mpsc::error::SendTimeoutError::Closed(_) => closed(),
@@ -118,16 +134,14 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed, or the group was given up".into())
 }
 
-/// `bare`: without a savepoint, so that on a database where a failed statement spoils the transaction, any failure does.
-fn job<T, F>(work: F, bare: bool) -> (Job, oneshot::Receiver<Result<T>>)
+fn job<T, F>(work: F) -> (Job, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T>> + Send + 'static,
 {
     let (sender, answer) = oneshot::channel();
-    let job: Job = Box::new(move |conn| {
+    let job: Command = Box::new(move |conn| {
         Box::pin(async move {
-            let fragile = bare && conn.as_ref().is_ok_and(|conn| conn.spoils());
             let result = match conn {
                 Ok(conn) => AssertUnwindSafe(work(conn))
                     .catch_unwind()
@@ -138,7 +152,6 @@ where
             let ran = match &result {
                 Ok(_) => Ran::Kept,
                 Err(error) if error.spoils_group() => Ran::Broken(error.clone()),
-                Err(error) if fragile => Ran::Broken(error.clone().spoiled()),
                 Err(_) => Ran::Undone,
             };
             let answer: Answer = Box::new(move |failed: Option<StoreError>| {
@@ -148,7 +161,7 @@ where
             (ran, answer)
         })
     });
-    (job, answer)
+    (Job::Command(job), answer)
 }
 
 /// Runs `work` so that, should it fail, none of its writes are kept while those of the others are.
@@ -225,7 +238,16 @@ impl Task {
 
     async fn transact(&mut self, jobs: impl Iterator<Item = Job>, answers: &mut Vec<Answer>) -> Result<u64> {
         let mut failed = self.begin().await.err();
+        let (mut arrivals, mut senders) = (vec![], vec![]);
         for job in jobs {
+            let job = match job {
+                Job::Command(job) => job,
+                Job::Signal(arrival, sender) => {
+                    arrivals.push(*arrival);
+                    senders.push(sender);
+                    continue;
+                }
+            };
             let conn = match (&failed, self.conn.as_mut()) {
                 (None, Some(conn)) => Ok(conn),
                 (error, _) => Err(error.clone().unwrap_or_else(closed)),
@@ -236,6 +258,9 @@ impl Task {
                 failed = Some(error);
             }
         }
+        if !arrivals.is_empty() {
+            failed = self.take_all(failed, arrivals, senders, answers).await;
+        }
         if let Some(error) = failed {
             return Err(error);
         }
@@ -245,6 +270,33 @@ impl Task {
         let grown_to = (position.unsigned_abs() > *self.committed.borrow()).then_some(position);
         conn.commit(grown_to).await?;
         Ok(position.unsigned_abs())
+    }
+
+    /// Takes in the signals of a group, unless something has failed already; answers what has failed then.
+    async fn take_all(
+        &mut self,
+        failed: Option<StoreError>,
+        arrivals: Vec<Arrival>,
+        senders: Vec<oneshot::Sender<Result<Receipt>>>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<StoreError> {
+        let taken = match (failed, self.conn.as_mut()) {
+            (None, Some(conn)) => AssertUnwindSafe(intake::take_all(conn, arrivals)).catch_unwind().await,
+            (failed, _) => Ok(Err(failed.unwrap_or_else(closed))),
+        };
+        let taken = taken.unwrap_or_else(|_| Err(StoreError::Unavailable("a defect: taking in panicked".into())));
+        let taken = taken.map_err(StoreError::spoiled);
+        let failed = taken.as_ref().err().cloned();
+        let receipts = taken.unwrap_or_default();
+        for (at, sender) in senders.into_iter().enumerate() {
+            // Without receipts the group has failed, and everybody is told why.
+            let result = receipts.get(at).cloned().unwrap_or_else(|| Err(failed.clone().unwrap_or_else(closed)));
+            answers.push(Box::new(move |failed: Option<StoreError>| {
+                // A caller that went away does not want to know.
+                let _ = sender.send(failed.map_or(result, Err));
+            }));
+        }
+        failed
     }
 
     /// Takes the write lock, waiting for another process if need be.

@@ -1,6 +1,7 @@
 //! Many incidents side by side, until somebody says stop.
 
 use super::Worker;
+use crate::store::{Lease, StoreError};
 use crate::telemetry::Seldom;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -15,39 +16,60 @@ static BEAT: Seldom = Seldom::new();
 impl Worker {
     /// Works until `stop`, then lets the claims at hand come to their next wait and returns.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut slots = JoinSet::new();
-        for _ in 0..self.options.concurrency.max(1) {
-            slots.spawn(Arc::clone(&self).slot(stop.clone()));
-        }
         let beat = Arc::clone(&self).heartbeat(stop.clone());
-        tokio::join!(async { while slots.join_next().await.is_some() {} }, beat, self.keep_house(stop));
+        tokio::join!(Arc::clone(&self).dispatch(stop.clone()), beat, self.keep_house(stop));
     }
 
-    async fn slot(self: Arc<Self>, stop: CancellationToken) {
-        let mut news = self.store.subscribe();
+    /// Claims what is due, as many at once as there are hands free, and has each worked on by itself.
+    async fn dispatch(self: Arc<Self>, stop: CancellationToken) {
+        let (mut news, mut working) = (self.store.subscribe(), JoinSet::new());
         while !stop.is_cancelled() {
-            let pause = match AssertUnwindSafe(self.work_once()).catch_unwind().await {
-                Ok(Ok(true)) => continue,
-                Ok(Ok(false)) => self.until_due().await,
-                Ok(Err(error)) => {
-                    if let Some(held_back) = SAID.line() {
-                        tracing::warn!(%error, held_back, "the store does not answer; trying again");
-                    }
-                    Duration::from_secs(1)
-                }
-                // Its lease lapses like a dead worker's, which counts against that incident; the others go on.
-                Err(_) => {
-                    tracing::error!(
-                        "a defect: handling an incident panicked; after three times it is left to a person"
-                    );
-                    continue;
-                }
-            };
+            while working.try_join_next().is_some() {}
+            news.borrow_and_update();
+            let free = self.options.concurrency.max(1).saturating_sub(working.len());
+            let pause = self.claim_into(&mut working, free).await;
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                changed = news.changed() => if changed.is_err() { return },
+                () = stop.cancelled() => break,
+                Some(_) = working.join_next() => {}
+                () = tokio::time::sleep(pause), if free > 0 => {}
+                changed = news.changed(), if free > 0 => if changed.is_err() { break },
             }
+        }
+        while working.join_next().await.is_some() {}
+    }
+
+    /// Starts work on up to `free` due incidents; answers how long nothing more will be due.
+    async fn claim_into(self: &Arc<Self>, working: &mut JoinSet<()>, free: usize) -> Duration {
+        let (holder, now) = (&self.options.holder, self.clock.now());
+        match self.store.claim_some(holder, now, self.lease_millis(), free).await {
+            Ok(leases) => {
+                let all = leases.len() == free;
+                for lease in leases {
+                    working.spawn(Arc::clone(self).hand(lease));
+                }
+                if all { self.options.poll } else { self.until_due().await }
+            }
+            Err(error) => {
+                not_answered(&error);
+                Duration::from_secs(1)
+            }
+        }
+    }
+
+    async fn hand(self: Arc<Self>, lease: Lease) {
+        let incident = lease.incident.clone();
+        match AssertUnwindSafe(self.work(lease)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                not_answered(&error);
+                // The hand stays taken for a moment: a store in trouble is not asked faster.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            // Its lease lapses like a dead worker's, which counts against that incident; the others go on.
+            Err(_) => tracing::error!(
+                %incident,
+                "a defect: handling an incident panicked; after three times it is left to a person"
+            ),
         }
     }
 
@@ -74,5 +96,11 @@ impl Worker {
                 () = tokio::time::sleep(Duration::from_secs(5)) => {}
             }
         }
+    }
+}
+
+fn not_answered(error: &StoreError) {
+    if let Some(held_back) = SAID.line() {
+        tracing::warn!(%error, held_back, "the store does not answer; trying again");
     }
 }
