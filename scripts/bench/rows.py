@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import statistics
 import subprocess
 import tarfile
+import tempfile
 import time
 
 from house import BINARY, LOAD, House, Skipped, load, run
@@ -136,7 +138,6 @@ def peers():
 
 @contextlib.contextmanager
 def peer_folder():
-    import tempfile
     with tempfile.TemporaryDirectory(prefix="sentinell-peer-") as folder:
         yield folder
 
@@ -160,6 +161,35 @@ def seed(file, rows):
             database.executemany(
                 "INSERT INTO incidents (id, created_at, updated_at, signal_type, status, phase, severity, fingerprint, "
                 "seq, head, deed_open, haystack, view) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", made)
+
+
+@contextlib.contextmanager
+def postgres():
+    """A server of its own; its URL."""
+    folder = tempfile.mkdtemp(prefix="sentinell-pg-", dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    script = str(HERE.parent / "postgres")
+    try:
+        made = subprocess.run([script, "up", folder], capture_output=True, text=True, timeout=120)
+        if made.returncode == 77:
+            raise Skipped("no PostgreSQL server programs here (Debian: postgresql)")
+        if made.returncode != 0:
+            raise RuntimeError(made.stderr[-1000:])
+        yield made.stdout.strip().splitlines()[-1]
+    finally:
+        subprocess.run([script, "down", folder], capture_output=True, timeout=120)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def workers(options):
+    """Three workers against one on the same server, 32 incidents side by side each, a model that takes 200 ms."""
+    with postgres() as url:
+        total, rates = (200 if options.quick else 600), {}
+        for count, first in ((1, 0), (3, 1_000_000)):
+            seen = load("loops", db=url, loops=total * count, workers=count, first=first, concurrency=32, thinks=200, threads=2)
+            rates[count] = seen["per_second"]
+    return {"value": rates[3] / rates[1], "note": f"{rates[1]:,.0f} loops/s with one, {rates[3]:,.0f} with three; two turns of 200 ms and "
+            "two reads each; workers with connections of their own in one process"}
 
 
 def listing(rows):
@@ -271,5 +301,6 @@ ROWS = {
     "binary": ("release binary", "MiB", 60, False, binary),
     "streams": ("100 streams, two model calls of 200 ms each, first connection to last event", "s", 0.6, False, streams),
     "sockets": ("1,000 WebSocket readers × 20 events/s, p99", "ms", 250, False, sockets),
+    "workers": ("three workers against one on PostgreSQL, a model of 200 ms", "×", 2.5, True, workers),
     "lines": ("log lines through redaction, masking and templates, one core", "lines/s", 300_000, True, lines),
 }

@@ -15,22 +15,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// `loops` incidents open, `callers` at a time, and are worked on, `concurrency` side by side, until all have ended.
+/// `loops` incidents open, `callers` at a time, and are worked on by `workers` with connections of their own, each
+/// `concurrency` side by side, until all have ended. `first` numbers them, for a database that has some already.
 pub async fn loops(args: &Args) -> Outcome<Value> {
     let (database, total): (String, usize) = (args.get("db", String::new())?, args.get("loops", 20_000)?);
     let (callers, concurrency): (usize, usize) = (args.get("callers", 64)?, args.get("concurrency", 256)?);
     let thinks = Duration::from_millis(args.get("thinks", 0)?);
     let store = Store::open(&database, Options::default()).await?;
+    let (workers, first): (usize, usize) = (args.get("workers", 1)?, args.get("first", 0)?);
+    let before = escalated(&store).await?;
     let stop = CancellationToken::new();
-    let working = tokio::spawn(worker(&store, 2, thinks, concurrency).run(stop.clone()));
+    let (mut stores, mut working) = (vec![store.clone()], vec![]);
+    for n in 0..workers {
+        if n > 0 {
+            stores.push(Store::open(&database, Options::default()).await?);
+        }
+        let worker = worker(&stores[n], &format!("bench-{first}-{n}"), 2, thinks, concurrency);
+        working.push(tokio::spawn(worker.run(stop.clone())));
+    }
     let (begun, used) = (Instant::now(), processor_seconds());
-    let next = Arc::new(AtomicUsize::new(0));
+    let next = Arc::new(AtomicUsize::new(first));
     let opening = (0..callers).map(|_| {
         let (store, next) = (store.clone(), next.clone());
         tokio::spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= total {
+                if n >= first + total {
                     return Ok(());
                 }
                 store.accept(signal(n)).await?;
@@ -40,28 +50,37 @@ pub async fn loops(args: &Args) -> Outcome<Value> {
     for caller in opening.collect::<Vec<_>>() {
         caller.await?.map_err(|error: sentinell::store::StoreError| error)?;
     }
-    let mut counters;
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        counters = store.counters(sentinell::clock::SystemClock.now()).await?;
-        if counters.incidents_by_phase.get("escalated") == Some(&(total as u64)) {
+        let ended = escalated(&store).await? - before;
+        if ended == total as u64 {
             break;
         }
         if Instant::now() > deadline {
-            return Err(format!("not all came to their end: {:?}", counters.incidents_by_phase).into());
+            return Err(format!("of {total}, only {ended} came to their end").into());
         }
     }
     let (seconds, used) = (begun.elapsed().as_secs_f64(), processor_seconds() - used);
+    let counters = store.counters(sentinell::clock::SystemClock.now()).await?;
     stop.cancel();
-    working.await?;
-    store.close().await;
+    for working in working {
+        working.await?;
+    }
+    for store in stores {
+        store.close().await;
+    }
     Ok(json!({
         "loops": total, "seconds": seconds, "per_second": total as f64 / seconds,
-        "entries_each": counters.entries_total as f64 / total as f64,
+        "entries_each": counters.entries_total as f64 / (before as f64 + total as f64),
         "processor_us_each": used * 1e6 / total as f64,
         "commands_a_commit": counters.commands as f64 / counters.commits as f64,
     }))
+}
+
+async fn escalated(store: &Store) -> Outcome<u64> {
+    let counters = store.counters(sentinell::clock::SystemClock.now()).await?;
+    Ok(counters.incidents_by_phase.get("escalated").copied().unwrap_or_default())
 }
 
 fn signal(n: usize) -> Accept {

@@ -3,7 +3,7 @@
 use sentinell::store::Store;
 use sentinell::worker::{Options, Worker};
 use sentinell_core::evidence::{Gap, Observation, Query};
-use sentinell_core::investigation::{Decision, Investigation, Turn, Usage};
+use sentinell_core::investigation::{Decision, Doubt, Investigation, Turn, Usage};
 use sentinell_core::ports::{BoxFuture, Question, ReasonError, Reasoner, Tool, ToolError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,16 +52,21 @@ impl Reasoner for Mind {
                 0 if !conclude => Decision::LookAt((0..self.looks).map(question).collect()),
                 _ => Decision::Conclude("nothing was to be seen".into()),
             };
-            let by = "instant".to_owned();
-            Ok(Turn { by, usage: Usage::default(), hypotheses: vec![], ruled_out: vec![], gaps: vec![], decision })
+            Ok(Turn::free("instant", decision, vec![], vec![]))
         })
+    }
+
+    fn doubt<'a>(&'a self, _case: &'a Investigation) -> BoxFuture<'a, Doubt> {
+        let why = "nobody looked twice".to_owned();
+        let doubt = Doubt { by: String::new(), usage: Usage::default(), verdicts: vec![], why, lost: vec![] };
+        Box::pin(async { doubt })
     }
 }
 
 /// A worker over `store` whose mind takes two turns and `looks` looks an incident.
-pub fn worker(store: &Store, looks: usize, thinks: Duration, concurrency: usize) -> Arc<Worker> {
+pub fn worker(store: &Store, holder: &str, looks: usize, thinks: Duration, concurrency: usize) -> Arc<Worker> {
     let options = Options {
-        holder: "bench".into(),
+        holder: holder.to_owned(),
         lease: Duration::from_secs(15),
         concurrency,
         poll: Duration::from_millis(500),

@@ -34,7 +34,7 @@ pub async fn streams(args: &Args) -> Outcome<Value> {
     let app = AppState::new(store.clone(), clock, ApiConfig::on(address), Arc::new(NoChecks), stopped);
     let serving = tokio::spawn(async move { axum::serve(listener, api::router(app)).await });
     let stop = CancellationToken::new();
-    let working = tokio::spawn(worker(&store, 1, thinks, concurrency).run(stop.clone()));
+    let working = tokio::spawn(worker(&store, "bench", 1, thinks, concurrency).run(stop.clone()));
     let url = format!("ws://{address}/stream?format=nodes");
     let mut seconds = Vec::new();
     let (mut frames, mut slowest_first) = (0, 0.0_f64);
