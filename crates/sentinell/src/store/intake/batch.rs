@@ -50,7 +50,7 @@ impl Known {
 enum Answered {
     Stored(String),
     /// By an earlier one of this group.
-    Now(Receipt),
+    Now(Box<Receipt>),
 }
 
 /// A signal's row.
@@ -165,7 +165,7 @@ impl Batch {
         let first: Receipt = match self.answered.get(&(signal.source.clone(), delivery.clone())) {
             None => return Ok(None),
             Some(Answered::Stored(answer)) => serde_json::from_str(answer)?,
-            Some(Answered::Now(receipt)) => receipt.clone(),
+            Some(Answered::Now(receipt)) => receipt.as_ref().clone(),
         };
         Ok(Some(Receipt { duplicate: true, ..first }))
     }
@@ -218,7 +218,7 @@ impl Batch {
         let mut answer = None;
         if let Some(delivery) = &signal.delivery_id {
             answer = Some(serde_json::to_string(receipt)?);
-            self.answered.insert((signal.source.clone(), delivery.clone()), Answered::Now(receipt.clone()));
+            self.answered.insert((signal.source.clone(), delivery.clone()), Answered::Now(Box::new(receipt.clone())));
         }
         let (incident, decision) =
             (receipt.incident.as_ref().map(|incident| incident.id.clone()), decision(&receipt.triage));
