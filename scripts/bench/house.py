@@ -34,10 +34,10 @@ def run(argv, seconds):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def load(word, seconds=300, **args):
+def load(word, limit=300, **args):
     """One word of the load generator."""
     pairs = [piece for name, value in args.items() for piece in (f"--{name}", str(value).lower())]
-    return run([LOAD, word, *pairs], seconds)
+    return run([LOAD, word, *pairs], limit)
 
 
 class House:

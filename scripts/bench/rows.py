@@ -95,7 +95,7 @@ def overload(options):
         time.sleep(0.5)
         before = house.count("SELECT COUNT(*) FROM signals")
         seconds = 10 if options.quick else 60
-        seen = load("rate", seconds + 120, addr=house.address, rate=4 * capacity, seconds=seconds, connections=6000)
+        seen = load("rate", limit=seconds + 120, addr=house.address, rate=4 * capacity, seconds=seconds, connections=6000)
         time.sleep(1)
         rows = house.count("SELECT COUNT(*) FROM signals") - before
     taken = seen["statuses"].get("202", 0)
