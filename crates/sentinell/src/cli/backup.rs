@@ -19,6 +19,7 @@ A server may go on writing. Beside FILE stands FILE.json: what is in it, and its
 const RESTORE: &str = "\
 Examples:
   sentinell restore tuesday.db --into sqlite:///var/lib/sentinell/restored.db
+  sentinell restore tuesday.db --into postgres://sentinell@db.internal/sentinell
 Verifies the file, every journal's hash chain included, before it writes anything. Sessions and leases are left out and
 the kill switch is pressed; `sentinell kill-switch off` lets deeds go on.";
 

@@ -1,10 +1,11 @@
-//! Backup and restore of a SQLite database while others write to it.
+//! Backup and restore of a database while others write to it.
 //!
 //! A backup is one SQLite file, a consistent picture of one moment, and beside it a manifest: what is in it and the
 //! SHA-256 of the file. Both are readable by their owner only and never replace anything. A backup counts once its
-//! manifest is there.
+//! manifest is there. That of a server's database is the same kind of file, so either restores into either.
 
 use super::chain;
+use super::copy::copy;
 use super::db::{Db, newest_migration};
 use super::error::StoreError;
 use super::{Options, Store};
@@ -86,19 +87,19 @@ pub fn manifest_of(file: &Path) -> PathBuf {
 /// the copy, and writes the manifest.
 ///
 /// # Errors
-/// [`BackupError::Refused`] if `file` or its manifest exists, or if there is no such SQLite database;
+/// [`BackupError::Refused`] if `file` or its manifest exists, or if there is no such database;
 /// [`BackupError::Damaged`] if the copy does not hold together.
 pub async fn backup(url: &str, file: &Path, now: Timestamp) -> Result<Manifest> {
     let source = sqlite(url)?;
-    if !source.get_filename().exists() {
-        return Err(BackupError::Refused(format!("there is no database {}", source.get_filename().display())));
+    if let Some(missing) = source.as_ref().map(SqliteConnectOptions::get_filename).filter(|path| !path.exists()) {
+        return Err(BackupError::Refused(format!("there is no database {}", missing.display())));
     }
     let manifest_file = manifest_of(file);
     if manifest_file.exists() {
         return Err(BackupError::Refused(format!("{} exists; choose another name", manifest_file.display())));
     }
     create(file)?;
-    let made = copy_of(source, file, now).await.and_then(|manifest| {
+    let made = copy_of(source, url, file, now).await.and_then(|manifest| {
         let text = format!("{:#}\n", serde_json::to_value(&manifest).unwrap_or_default());
         let mut beside = create(&manifest_file)?;
         let written = beside.write_all(text.as_bytes()).and_then(|()| beside.sync_all());
@@ -113,12 +114,16 @@ pub async fn backup(url: &str, file: &Path, now: Timestamp) -> Result<Manifest> 
     made
 }
 
-async fn copy_of(source: SqliteConnectOptions, file: &Path, now: Timestamp) -> Result<Manifest> {
-    let mut conn = SqliteConnection::connect_with(&source.create_if_missing(false).read_only(true)).await?;
-    let path = file.to_str().ok_or_else(|| BackupError::Refused("the file's name is not Unicode".into()))?;
-    // One read transaction: writers go on, and the copy has what was committed before it began.
-    sqlx::query("VACUUM INTO $1").bind(path).execute(&mut conn).await?;
-    conn.close().await?;
+async fn copy_of(source: Option<SqliteConnectOptions>, url: &str, file: &Path, now: Timestamp) -> Result<Manifest> {
+    // One read transaction in either case: writers go on, and the copy has what was committed before it began.
+    match source {
+        Some(source) => {
+            let mut conn = SqliteConnection::connect_with(&source.create_if_missing(false).read_only(true)).await?;
+            sqlx::query("VACUUM INTO $1").bind(text_of(file)?).execute(&mut conn).await?;
+            conn.close().await?;
+        }
+        None => drop(copy(url, &url_of(file)?, &|_, _, _| ()).await?),
+    }
     fs::File::open(file).and_then(|file| file.sync_all()).map_err(in_file(file))?;
     let mut manifest = inspect(file).await?;
     (manifest.sha256, manifest.bytes) = digest(file)?;
@@ -135,7 +140,32 @@ async fn copy_of(source: SqliteConnectOptions, file: &Path, now: Timestamp) -> R
 /// [`BackupError::Damaged`] if the file is not what its manifest describes.
 pub async fn restore(file: &Path, into: &str, now: Timestamp) -> Result<Manifest> {
     let manifest = checked(file).await?;
-    let target = sqlite(into)?;
+    if let Some(target) = sqlite(into)? {
+        fill(file, target, into, &manifest, now).await?;
+        return Ok(manifest);
+    }
+    // A server gets a copy that has been settled.
+    let beside = PathBuf::from(format!("{}.restoring", file.display()));
+    let settled = url_of(&beside)?;
+    let target = SqliteConnectOptions::from_str(&settled).map_err(StoreError::from)?;
+    fill(file, target, &settled, &manifest, now).await?;
+    let copied = copy(&settled, into, &|_, _, _| ()).await;
+    for ending in ["", "-wal", "-shm"] {
+        // Of no use any more; what the copy said counts.
+        let _ = fs::remove_file(format!("{}{ending}", beside.display()));
+    }
+    copied?;
+    Ok(manifest)
+}
+
+/// Makes an empty or missing SQLite file what the backup holds.
+async fn fill(
+    file: &Path,
+    target: SqliteConnectOptions,
+    url: &str,
+    manifest: &Manifest,
+    now: Timestamp,
+) -> Result<()> {
     let path = target.get_filename().to_owned();
     let log = PathBuf::from(format!("{}-wal", path.display()));
     if [&path, &log].iter().any(|path| fs::metadata(path).is_ok_and(|data| data.len() > 0)) {
@@ -146,14 +176,14 @@ pub async fn restore(file: &Path, into: &str, now: Timestamp) -> Result<Manifest
     let mut copy = create(&path)?;
     let filled = fs::File::open(file).and_then(|mut from| io::copy(&mut from, &mut copy)).and_then(|_| copy.sync_all());
     let done = match filled.and_then(|()| sync_folder(&path)) {
-        Ok(()) => settle(target, into, &manifest, now).await,
+        Ok(()) => settle(target, url, manifest, now).await,
         Err(error) => Err(BackupError::File(path.clone(), error)),
     };
     if done.is_err() {
         // Nothing half-restored stays; a failure to remove it is not worth more than the first failure.
         let _ = fs::remove_file(&path);
     }
-    done.map(|()| manifest)
+    done
 }
 
 /// Lets go of what belonged to processes that are no more, and stops deeds.
@@ -259,14 +289,21 @@ async fn inspect_in(pool: &SqlitePool) -> Result<Manifest> {
     })
 }
 
-fn sqlite(url: &str) -> Result<SqliteConnectOptions> {
+/// How a file is opened; none for a server.
+fn sqlite(url: &str) -> Result<Option<SqliteConnectOptions>> {
     if !url.starts_with("sqlite:") {
-        return Err(BackupError::Refused(
-            "a database on a server is backed up with `pg_dump` and restored with `pg_restore`; see docs/operating.md"
-                .into(),
-        ));
+        return Ok(None);
     }
-    Ok(SqliteConnectOptions::from_str(url).map_err(StoreError::from)?)
+    Ok(Some(SqliteConnectOptions::from_str(url).map_err(StoreError::from)?))
+}
+
+fn text_of(file: &Path) -> Result<&str> {
+    file.to_str().ok_or_else(|| BackupError::Refused("the file's name is not Unicode".into()))
+}
+
+fn url_of(file: &Path) -> Result<String> {
+    let spelled = text_of(file)?.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Ok(format!("sqlite://{spelled}"))
 }
 
 /// A new file that only its owner may read.

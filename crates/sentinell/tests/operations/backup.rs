@@ -110,19 +110,9 @@ async fn every_backup_taken_under_load_restores_to_a_prefix_of_what_was_acknowle
     assert!(last > 50, "the load was no load: {last} entries");
 }
 
-/// A server's database has its own programs for backups.
-async fn house_in_a_file() -> Option<House> {
-    let house = House::open().await;
-    let in_a_file = house.url().starts_with("sqlite:");
-    if !in_a_file {
-        eprintln!("SKIPPED: this is about databases in a file");
-    }
-    in_a_file.then_some(house)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_replaces_nothing_and_a_damaged_one_restores_nothing() {
-    let Some(house) = house_in_a_file().await else { return };
+    let house = House::open().await;
     house.waiting().await;
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -138,7 +128,8 @@ async fn a_backup_replaces_nothing_and_a_damaged_one_restores_nothing() {
     backup("good.db").unwrap();
     assert!(backup("good.db").unwrap_err().contains("exists"));
     let restore = |file: &str, into: &str| sentinell(at, &["restore", file, "--into", into]);
-    assert!(restore("good.db", &house.url()).unwrap_err().contains("holds something"));
+    let said = restore("good.db", &house.url()).unwrap_err();
+    assert!(said.contains("holds something") || said.contains("not empty"), "{said}");
 
     // One byte of one journal, and a manifest to match: the hash chain tells.
     let (good, manifest) = (at.join("good.db"), manifest_of(&at.join("good.db")));
@@ -217,7 +208,7 @@ async fn tell(house: &House, id: &str, events: Vec<Event>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deed_under_way_at_the_backup_is_in_doubt_after_the_restore_and_never_done_blindly() {
-    let Some(house) = house_in_a_file().await else { return };
+    let house = House::open().await;
     let (id, hash) = house.waiting().await;
     let granted = Event::ApprovalGranted {
         action: "a1".into(),
