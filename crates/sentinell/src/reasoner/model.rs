@@ -154,15 +154,15 @@ impl Thinking {
         let input = prompt::tokens(request).saturating_sub(output);
         let worst = Usage { cache_written_tokens: input, output_tokens: output, ..Usage::default() };
         let worst = (self.settings.price)(&worst);
-        if !self.gate.reserve(&case.id, now, worst, spent, self.settings.daily_micro_usd) {
+        let Some(held) = self.gate.reserve(&case.id, now, worst, spent, self.settings.daily_micro_usd) else {
             return Err(Silence::NotAsked("today's budget for language models is used up".into()));
-        }
+        };
         let voice = Voice::new(&self.store, self.clock.as_ref(), &case.id, self.model.name());
         let answer = self.model.complete(request, &|piece| voice.hear(piece, false)).await;
         voice.hear("", true);
         let answer = answer.map(|completion| self.priced(completion, input)).map_err(|error| self.noted(error));
         let usage = answer.as_ref().map_or_else(|error| error.usage, |completion| completion.usage);
-        self.gate.settle(&case.id, self.clock.now(), usage.micro_usd);
+        held.settle(self.clock.now(), usage.micro_usd);
         answer.map_err(Silence::Error)
     }
 
