@@ -34,7 +34,8 @@ fn sweep(name: &str) {
         let first = if all { 1 } else { 1 + place * stride / stories().len() as u64 };
         let (mut struck, mut runs) = (0, 0);
         for (nth, call) in (first..=calls).step_by(usize::try_from(stride).unwrap()).enumerate() {
-            let modes = [(1, Commits::Refused), (1, Commits::Unknown), (25, Commits::Refused)];
+            // Six in a row: the worker's pauses grow to two seconds of real time each.
+            let modes = [(1, Commits::Refused), (1, Commits::Unknown), (6, Commits::Refused)];
             for (length, commits) in modes.into_iter().filter(|_| all).chain((!all).then(|| modes[nth % 3])) {
                 let saboteur = Saboteur::striking(call, length, commits);
                 play(&story, &saboteur, &format!("{name}, call {call} of {calls}, {length} calls, {commits:?}")).await;

@@ -159,13 +159,7 @@ pub async fn restore(file: &Path, into: &str, now: Timestamp) -> Result<Manifest
 }
 
 /// Makes an empty or missing SQLite file what the backup holds.
-async fn fill(
-    file: &Path,
-    target: SqliteConnectOptions,
-    url: &str,
-    manifest: &Manifest,
-    now: Timestamp,
-) -> Result<()> {
+async fn fill(file: &Path, target: SqliteConnectOptions, url: &str, manifest: &Manifest, now: Timestamp) -> Result<()> {
     let path = target.get_filename().to_owned();
     let log = PathBuf::from(format!("{}-wal", path.display()));
     if [&path, &log].iter().any(|path| fs::metadata(path).is_ok_and(|data| data.len() > 0)) {

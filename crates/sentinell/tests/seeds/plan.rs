@@ -126,7 +126,7 @@ fn act(dice: &mut Dice) -> Act {
         // Sooner than anything can be written down: the third in a row is a dead letter.
         14 => Act::Crash { seams: 2 + dice.below(3) as u32, again: 1 + dice.below(4) as u32 },
         15 => Act::Restart,
-        16 | 17 => Act::Disk { first: 1 + dice.below(60), calls: 1 + dice.below(30), commits },
+        16 | 17 => Act::Disk { first: 1 + dice.below(60), calls: 1 + dice.below(6), commits },
         18 => Act::Disk { first: 1 + dice.below(200), calls: 1, commits },
         19 => Act::Jump(dice.between(60_000, 8 * 3_600_000)),
         20 => Act::Jump(-dice.between(1_000, 20 * 60_000)),
