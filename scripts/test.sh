@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 stages=("$@")
 if ((${#stages[@]} == 0)); then
   stages=(components fmt lint docs licences unit postgres crash schemathesis benches cluster story prometheus models webhooks deploy)
-  say "make test: ${#stages[@]} stages; about 15 minutes cold on two cores, 5 warm"
+  say "make test: ${#stages[@]} stages; about 35 minutes cold on two cores, 20 warm"
 fi
 
 began=$SECONDS
