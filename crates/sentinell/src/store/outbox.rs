@@ -193,7 +193,7 @@ impl Store {
     /// If the database cannot be written: the notice is then sent once more when its lease has lapsed.
     pub async fn end_letter(&self, letter: &Letter, destination: &str, ended: Attempt, now: Timestamp) -> Result<()> {
         let (letter, destination) = (letter.clone(), destination.to_owned());
-        self.aside(move |conn| Box::pin(end(conn, letter, destination, ended, now))).await
+        self.writer.write(move |conn| Box::pin(end(conn, letter, destination, ended, now))).await
     }
 
     /// Gives up what has waited since before `oldest`, whatever it waits for (a closed destination, one that is not
@@ -230,12 +230,12 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Sends a dead notice once more, with all its attempts before it, and opens its destination if that was closed.
+    /// Sends a dead notice once more, with as many attempts as a new one, and opens its destination if that was closed.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown row, [`StoreError::Conflict`] for one that is not dead.
     pub async fn retry_letter(&self, n: u64, now: Timestamp) -> Result<OutboxRow> {
-        self.aside(move |conn| Box::pin(retry(conn, to_db(n), now))).await
+        self.writer.write(move |conn| Box::pin(retry(conn, to_db(n), now))).await
     }
 
     /// Counts what waits and what was given up, by destination.
