@@ -59,6 +59,27 @@ pub struct Series {
     pub points: Vec<(i64, f64)>,
 }
 
+/// One span of a trace: some work that one component did for a request (OpenTelemetry's span).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// The trace it belongs to.
+    pub trace: String,
+    /// Its own id, unique within the trace.
+    pub id: String,
+    /// The span that waited for it; none for the trace's root.
+    pub parent: Option<String>,
+    /// Who did the work.
+    pub subject: Entity,
+    /// What the work is called.
+    pub operation: String,
+    /// When it began, Unix microseconds.
+    pub start_us: i64,
+    /// How long it took, microseconds.
+    pub duration_us: i64,
+    /// Whether it says itself that it failed.
+    pub failed: bool,
+}
+
 /// Something somebody changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -74,6 +95,9 @@ pub struct Change {
     pub reference: String,
     /// The paths or fields it touched, if known.
     pub touched: Vec<String>,
+    /// What runs the changed version, where only a part of the component does (the pods of a canary).
+    #[serde(default)]
+    pub members: Vec<Entity>,
 }
 
 /// Kubernetes as it was read: the API's JSON, or what kubectl printed.
@@ -103,6 +127,8 @@ pub struct Case {
     pub logs: Vec<LogStream>,
     /// Time series.
     pub metrics: Vec<Series>,
+    /// Spans, any order. Those of traces that began before the onset show how it usually is.
+    pub spans: Vec<Span>,
     /// Cluster state.
     pub kubernetes: Vec<KubernetesRead>,
     /// Changes near the onset.

@@ -83,6 +83,7 @@ mod tests {
             summary: "v2".to_owned(),
             reference: format!("rev-{at_minutes}"),
             touched: Vec::new(),
+            members: Vec::new(),
         }
     }
 

@@ -81,7 +81,7 @@ proptest! {
     ) {
         let who = Entity::new(EntityKind::Service, "kiosk");
         let change = |(at_ms, kind, summary): (i64, String, String)| Change {
-            at_ms, subject: who.clone(), kind, reference: summary.clone(), touched: vec![summary.clone()], summary,
+            at_ms, subject: who.clone(), kind, reference: summary.clone(), touched: vec![summary.clone()], summary, members: vec![],
         };
         sound(&Case {
             onset_ms,

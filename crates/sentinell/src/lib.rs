@@ -6,7 +6,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
-pub mod eval;
 pub mod feed;
 pub mod intake;
 pub mod metrics;

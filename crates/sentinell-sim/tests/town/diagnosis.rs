@@ -47,6 +47,7 @@ fn add(case: &mut Case, telemetry: Telemetry) {
             summary: change.summary,
             reference: change.reference,
             touched: change.touched,
+            members: Vec::new(),
         }),
         Telemetry::Call { caller, callee } => case.calls.push((entity(&caller), entity(&callee))),
     }

@@ -1,6 +1,6 @@
 //! `sentinell eval`.
 
-use crate::eval::EvalArgs;
+use sentinell_eval::EvalArgs;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,6 @@ pub struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    crate::eval::run(&args.eval)?;
+    sentinell_eval::run(&args.eval)?;
     Ok(ExitCode::SUCCESS)
 }

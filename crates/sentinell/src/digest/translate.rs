@@ -64,6 +64,7 @@ fn changed(change: &Change) -> case::Change {
         summary: change.summary.clone(),
         reference: change.reference.clone(),
         touched: change.touched.clone(),
+        members: Vec::new(),
     }
 }
 

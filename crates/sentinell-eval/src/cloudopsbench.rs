@@ -8,29 +8,49 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Prediction;
+use crate::index::{Line, Truth};
+use crate::suite::{Layout, Mark, Prediction, evidence};
 
 mod telemetry;
 
-/// The files of one case.
-pub(crate) struct Files {
-    cache: Vec<u8>,
-    metrics: Option<String>,
-}
+/// The suite.
+pub(crate) struct CloudOpsBench;
 
-impl Files {
-    /// Reads a case's folder.
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
+impl Layout for CloudOpsBench {
+    fn case(&self, data: &Path, line: &Line) -> Result<Case> {
+        let folder = data.join(line.text("dir"));
         let cache = folder.join("tool_cache.json");
         let cache = std::fs::read(&cache).with_context(|| format!("reading {}", cache.display()))?;
-        Ok(Self { cache, metrics: std::fs::read_to_string(folder.join("raw_data/metrics.csv")).ok() })
+        let metrics = std::fs::read_to_string(folder.join("raw_data/metrics.csv")).ok();
+        case(&cache, metrics.as_deref(), line.text("namespace"))
+    }
+
+    fn predictions(&self, _: &Line, diagnosis: &Diagnosis) -> Vec<Prediction> {
+        predictions(diagnosis)
+    }
+
+    fn marks(&self) -> &'static [Mark] {
+        &[Mark { what: "object and cause", right: right_in_both }, Mark { what: "object", right: right_object }]
+    }
+
+    fn cause(&self, truth: &Truth) -> String {
+        truth.text("root_cause").unwrap_or_default().to_owned()
     }
 }
 
+fn right_object(said: &Prediction, truth: &Truth) -> bool {
+    truth.text("object") == Some(&said.entity)
+}
+
+fn right_in_both(said: &Prediction, truth: &Truth) -> bool {
+    let cause = said.cause.as_deref().zip(truth.text("root_cause"));
+    right_object(said, truth) && cause.is_some_and(|(said, truth)| same(said, truth))
+}
+
 /// Turns a case's files into what the engine reads.
-pub(crate) fn case(files: &Files, namespace: &str) -> Result<Case> {
+fn case(cache: &[u8], metrics: Option<&str>, namespace: &str) -> Result<Case> {
     let cache: BTreeMap<String, Value> =
-        serde_json::from_slice(&files.cache).context("the tool cache is not a JSON object")?;
+        serde_json::from_slice(cache).context("the tool cache is not a JSON object")?;
     let mut case = Case::default();
     for (key, answer) in &cache {
         let Some((tool, arguments)) = key.split_once(':') else { continue };
@@ -58,7 +78,7 @@ pub(crate) fn case(files: &Files, namespace: &str) -> Result<Case> {
     case.calls.sort();
     case.calls.dedup();
     let nodes = node_names(&cache);
-    case.metrics = match &files.metrics {
+    case.metrics = match metrics {
         Some(table) => telemetry::metrics(namespace, &nodes, table),
         None => telemetry::alerts(namespace, cache.get("GetAlerts:{}").unwrap_or(&Value::Null)),
     };
@@ -129,23 +149,19 @@ fn node_names(cache: &BTreeMap<String, Value>) -> Vec<String> {
 }
 
 /// The ranked causes in the benchmark's words; what it has no word for is left out.
-pub(crate) fn predictions(diagnosis: &Diagnosis) -> Vec<Prediction> {
+fn predictions(diagnosis: &Diagnosis) -> Vec<Prediction> {
     let mut predictions: Vec<Prediction> = Vec::new();
     for hypothesis in &diagnosis.ranking.hypotheses {
         let Some((entity, cause)) = object(&hypothesis.component).zip(cause(&hypothesis.component, hypothesis.fault))
         else {
             continue;
         };
-        if predictions.iter().any(|known| known.entity == entity && known.cause == cause) {
+        if predictions.iter().any(|known| known.entity == entity && known.cause.as_deref() == Some(cause)) {
             continue;
         }
-        let evidence = hypothesis
-            .supports
-            .iter()
-            .filter_map(|at| diagnosis.findings.get(*at))
-            .map(|finding| finding.summary.clone());
-        let evidence = evidence.take(5).collect();
-        predictions.push(Prediction { entity, cause: cause.to_owned(), confidence: hypothesis.confidence, evidence });
+        let evidence = evidence(diagnosis, &hypothesis.supports);
+        let (cause, confidence) = (Some(cause.to_owned()), hypothesis.confidence);
+        predictions.push(Prediction { entity, cause, metric: None, confidence, evidence });
     }
     predictions
 }
@@ -160,7 +176,7 @@ fn object(entity: &Entity) -> Option<String> {
 }
 
 /// The benchmark accepts two aliases.
-pub(crate) fn same(one: &str, other: &str) -> bool {
+fn same(one: &str, other: &str) -> bool {
     let plain = |cause: &str| match cause {
         "db_readonly_mode" => "db_read_only".to_owned(),
         "gateway_misrouted" => "gateway_misroute".to_owned(),

@@ -1,0 +1,105 @@
+//! Measuring the engine on public benchmarks. Each suite's layout and vocabulary live in its own file and nowhere else.
+//!
+//! A suite turns a recorded case into a [`Case`](sentinell_evidence::case::Case), the engine diagnoses it as it does in
+//! the live loop, and the suite puts the answer into its own words. What a case is graded by (fields that begin with
+//! `truth_`) is taken away before the suite sees it.
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+mod calibration;
+mod grade;
+mod index;
+mod report;
+mod shuffle;
+mod suite;
+mod table;
+
+mod cloudopsbench;
+
+use grade::Outcome;
+use suite::Layout;
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// Recorded Kubernetes clusters with one fault each (arXiv 2603.00468).
+    Cloudopsbench,
+}
+
+impl Suite {
+    fn layout(self) -> &'static dyn Layout {
+        match self {
+            Self::Cloudopsbench => &cloudopsbench::CloudOpsBench,
+        }
+    }
+
+    /// The name as it is typed.
+    fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// Arguments of `sentinell eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The suite
+    pub suite: Suite,
+    /// The folder the cases' paths are relative to
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The index: one case a line
+    #[arg(long)]
+    pub cases: PathBuf,
+    /// Where to write the predictions, as JSON
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// How many cases at most
+    #[arg(long)]
+    pub limit: Option<usize>,
+    /// Only the case with this id (may be repeated)
+    #[arg(long = "case")]
+    pub only: Vec<String>,
+    /// Tell the engine an onset that is so many seconds late (negative: early)
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 0)]
+    pub onset_shift: i64,
+    /// Do not tell the engine the onset: it has to find it
+    #[arg(long, conflicts_with = "onset_shift")]
+    pub detect_onset: bool,
+    /// Give every component another name first: no figure may change
+    #[arg(long)]
+    pub shuffle_names: bool,
+    /// Also print the ranked predictions of every case that is not right at rank 1
+    #[arg(long)]
+    pub misses: bool,
+}
+
+/// Runs a suite, prints its table and writes its predictions.
+///
+/// # Errors
+///
+/// If the index or a case cannot be read, or the predictions cannot be written.
+pub fn run(args: &EvalArgs) -> Result<()> {
+    let outcomes = measure(args)?;
+    if let Some(path) = &args.json {
+        let report = report::report(args.suite, &outcomes);
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    table::print(&mut std::io::stdout().lock(), args.suite.layout(), &outcomes, args.misses)
+}
+
+fn measure(args: &EvalArgs) -> Result<Vec<Outcome>> {
+    let text = std::fs::read_to_string(&args.cases).with_context(|| format!("reading {}", args.cases.display()))?;
+    let wanted = |line: &index::Line| args.only.is_empty() || args.only.iter().any(|id| *id == line.text("id"));
+    let mut outcomes = Vec::new();
+    for line in index::read(&text) {
+        let (line, truth) = line?;
+        if wanted(&line) && outcomes.len() < args.limit.unwrap_or(usize::MAX) {
+            let outcome = grade::judge(args, &line, truth).with_context(|| format!("case {}", line.text("id")))?;
+            outcomes.push(outcome);
+        }
+    }
+    Ok(outcomes)
+}

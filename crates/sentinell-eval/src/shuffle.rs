@@ -1,0 +1,95 @@
+//! Every component under another name: an engine that knows no system by heart answers the same.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use anyhow::{Context, Result};
+use sentinell_evidence::case::{Case, Diagnosis};
+use sentinell_evidence::graph::component;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The names of a case's components and what they are called instead.
+pub(crate) struct Renamed {
+    names: Vec<String>,
+    instead: Vec<String>,
+}
+
+impl Renamed {
+    /// Of everything the case names as somebody's telemetry, call or change.
+    pub(crate) fn new(case: &Case) -> Self {
+        let subjects =
+            case.metrics.iter().map(|series| &series.subject).chain(case.logs.iter().map(|log| &log.subject));
+        let subjects = subjects.chain(case.calls.iter().flat_map(|(caller, callee)| [caller, callee]));
+        let subjects = subjects.chain(case.changes.iter().map(|change| &change.subject)).chain(&case.suspects);
+        let names: BTreeSet<String> = subjects.map(|entity| component(entity).name).collect();
+        let mut names: Vec<String> = names.into_iter().filter(|name| name.len() > 1).collect();
+        // By the reversed name: another order, the same in every run.
+        names.sort_by_key(|name| name.chars().rev().collect::<String>());
+        let instead = (0..names.len()).map(|at| format!("thing{at:03}")).collect();
+        Self { names, instead }
+    }
+
+    /// The case under the new names, in every text of it.
+    pub(crate) fn apply(&self, case: Case) -> Result<Case> {
+        exchange(&case, &self.names, &self.instead)
+    }
+
+    /// What was said, under the old names.
+    pub(crate) fn undo(&self, diagnosis: Diagnosis) -> Result<Diagnosis> {
+        exchange(&diagnosis, &self.instead, &self.names)
+    }
+}
+
+fn exchange<T: Serialize + DeserializeOwned>(value: &T, names: &[String], instead: &[String]) -> Result<T> {
+    let matcher = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names)?;
+    let mut tree = serde_json::to_value(value)?;
+    walk(&mut tree, &|text| renamed(&matcher, instead, text));
+    serde_json::from_value(tree).context("a renamed case does not read back")
+}
+
+fn walk(value: &mut Value, rename: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = rename(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, rename)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, rename)),
+        _ => {}
+    }
+}
+
+/// Whole words only: a name within a longer word is another word.
+fn renamed(matcher: &AhoCorasick, instead: &[String], text: &str) -> String {
+    let bytes = text.as_bytes();
+    let inner = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for found in matcher.find_iter(text) {
+        if inner(found.start().checked_sub(1)) || inner(Some(found.end())) {
+            continue;
+        }
+        out.push_str(&text[done..found.start()]);
+        out.push_str(&instead[found.pattern().as_usize()]);
+        done = found.end();
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sentinell_evidence::finding::{Entity, EntityKind};
+
+    #[test]
+    fn names_are_exchanged_as_whole_words_and_back() {
+        let pod = Entity::new(EntityKind::Pod, "kiosk-7d9f8b6c5d-x2b4z");
+        let case = Case { suspects: vec![pod.clone(), Entity::new(EntityKind::Service, "till")], ..Case::default() };
+        let renamed = Renamed::new(&case);
+        let other = renamed.apply(case.clone()).unwrap();
+        assert!(other.suspects[0].name.starts_with("thing") && other.suspects[0].name.ends_with("-7d9f8b6c5d-x2b4z"));
+        let matcher = AhoCorasick::new(&renamed.names).unwrap();
+        assert_eq!(super::renamed(&matcher, &renamed.instead, "still the tiller"), "still the tiller");
+        let said = Diagnosis { gaps: vec![], ..Diagnosis::default() };
+        assert_eq!(renamed.undo(said.clone()).unwrap(), said);
+        assert_eq!(exchange(&other, &renamed.instead, &renamed.names).unwrap(), case);
+    }
+}
