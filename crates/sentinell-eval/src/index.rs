@@ -12,6 +12,16 @@ impl Line {
     pub(crate) fn text(&self, name: &str) -> &str {
         text(&self.0, name).unwrap_or("")
     }
+
+    /// A field's whole number, if it is one.
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+        self.0.get(name).and_then(Value::as_i64)
+    }
+
+    /// A field's list of texts; empty if there is none.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        self.0.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    }
 }
 
 /// What a case is graded by: its `truth_` fields.

@@ -17,6 +17,7 @@ mod suite;
 mod table;
 
 mod cloudopsbench;
+mod nezha;
 
 use grade::Outcome;
 use suite::Layout;
@@ -26,12 +27,15 @@ use suite::Layout;
 pub enum Suite {
     /// Recorded Kubernetes clusters with one fault each (arXiv 2603.00468).
     Cloudopsbench,
+    /// Two microservice systems with metrics, traces and logs around each fault (FSE'23).
+    Nezha,
 }
 
 impl Suite {
     fn layout(self) -> &'static dyn Layout {
         match self {
             Self::Cloudopsbench => &cloudopsbench::CloudOpsBench,
+            Self::Nezha => &nezha::Nezha,
         }
     }
 

@@ -22,6 +22,7 @@ impl Renamed {
             case.metrics.iter().map(|series| &series.subject).chain(case.logs.iter().map(|log| &log.subject));
         let subjects = subjects.chain(case.calls.iter().flat_map(|(caller, callee)| [caller, callee]));
         let subjects = subjects.chain(case.changes.iter().map(|change| &change.subject)).chain(&case.suspects);
+        let subjects = subjects.chain(case.spans.iter().map(|span| &span.subject));
         let names: BTreeSet<String> = subjects.map(|entity| component(entity).name).collect();
         let names: Vec<String> = names.into_iter().filter(|name| name.len() > 1).collect();
         let instead = names.iter().map(|name| other(name)).collect();

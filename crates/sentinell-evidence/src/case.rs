@@ -29,6 +29,9 @@ pub struct LogLine {
     pub level: Option<Level>,
     /// The text, one line or one joined stack trace.
     pub text: String,
+    /// The trace it was written in, where the source tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// The lines of one stream, oldest first, and an earlier quiet stretch to compare with, if there is one.

@@ -196,7 +196,7 @@ mod tests {
             let mut kubernetes: Vec<KubernetesRead> = values.into_iter().map(KubernetesRead::Json).collect();
             kubernetes.extend(texts.into_iter().map(|(argv, output)| KubernetesRead::Text { argv, output }));
             let subject = Entity::new(EntityKind::Service, "a");
-            let lines = vec![LogLine { at_ms: None, level: None, text: log }];
+            let lines = vec![LogLine { at_ms: None, level: None, text: log, trace: None }];
             let logs = vec![LogStream { subject, source: "log".into(), lines, baseline: Vec::new() }];
             let case = Case { kubernetes, logs, ..Case::default() };
             let (findings, _) = analyze_case(&case);

@@ -125,7 +125,8 @@ mod tests {
 
     fn said(by: &str, text: &str) -> Vec<Finding> {
         let subject = Entity::new(EntityKind::Service, by).in_namespace("port");
-        let lines = (0..5).map(|at| LogLine { at_ms: Some(at), level: None, text: text.to_owned() }).collect();
+        let lines =
+            (0..5).map(|at| LogLine { at_ms: Some(at), level: None, text: text.to_owned(), trace: None }).collect();
         let logs = vec![LogStream { subject, source: "test".into(), lines, baseline: vec![] }];
         analyze(&Case { logs, ..Case::default() })
     }

@@ -9,7 +9,7 @@ use sentinell_evidence::finding::{Entity, EntityKind};
 use sentinell_evidence::logs::{Limits, Miner};
 
 fn line(text: impl Into<String>) -> LogLine {
-    LogLine { at_ms: None, level: None, text: text.into() }
+    LogLine { at_ms: None, level: None, text: text.into(), trace: None }
 }
 
 fn stream(lines: Vec<LogLine>, baseline: Vec<LogLine>) -> LogStream {
@@ -64,7 +64,12 @@ fn text() -> impl Strategy<Value = String> {
 
 fn log_line() -> impl Strategy<Value = LogLine> {
     let level = proptest::option::of(prop_oneof![Just(Level::Info), Just(Level::Error), Just(Level::Fatal)]);
-    (proptest::option::of(instant()), level, text()).prop_map(|(at_ms, level, text)| LogLine { at_ms, level, text })
+    (proptest::option::of(instant()), level, text()).prop_map(|(at_ms, level, text)| LogLine {
+        at_ms,
+        level,
+        text,
+        trace: None,
+    })
 }
 
 proptest! {
@@ -133,9 +138,19 @@ fn huge_hostile_lines_cost_little_and_show_nothing_harmful() {
 
 #[test]
 fn a_new_error_after_a_quiet_baseline_is_named_even_if_it_came_once() {
-    let quiet = |n: i64| LogLine { at_ms: Some(n * 1000), level: None, text: format!("INFO served order {n} in 3ms") };
+    let quiet = |n: i64| LogLine {
+        at_ms: Some(n * 1000),
+        level: None,
+        text: format!("INFO served order {n} in 3ms"),
+        trace: None,
+    };
     let mut lines: Vec<_> = (400..500).map(quiet).collect();
-    lines.push(LogLine { at_ms: Some(500_000), level: None, text: "ERROR cannot reach vault 7: refused".to_owned() });
+    lines.push(LogLine {
+        at_ms: Some(500_000),
+        level: None,
+        text: "ERROR cannot reach vault 7: refused".to_owned(),
+        trace: None,
+    });
     let case = Case { logs: vec![stream(lines, (0..400).map(quiet).collect())], ..Case::default() };
     let diagnosis = sound(&case);
     assert!(diagnosis.findings[0].summary.starts_with("new: ERROR cannot reach vault <num>"), "{diagnosis:?}");
@@ -148,7 +163,8 @@ fn an_onset_splits_a_stream_that_has_no_baseline() {
     let text = |n: i64| {
         if n >= 900 && n % 10 == 0 { "queue is full, order dropped".to_owned() } else { format!("served order {n}") }
     };
-    let lines: Vec<_> = (0..1000).map(|n| LogLine { at_ms: Some(n * 1000), level: None, text: text(n) }).collect();
+    let lines: Vec<_> =
+        (0..1000).map(|n| LogLine { at_ms: Some(n * 1000), level: None, text: text(n), trace: None }).collect();
     let case = Case { onset_ms: Some(900_000), logs: vec![stream(lines, Vec::new())], ..Case::default() };
     assert!(sound(&case).findings[0].summary.starts_with("new: queue is full"));
 }

@@ -25,7 +25,7 @@ fn diagnosis(lines: &[String]) -> Diagnosis {
 /// The whole engine over one file, with earlier lines known to be good.
 fn compared(lines: &[String], baseline: &[String]) -> Diagnosis {
     let read = |lines: &[String]| -> Vec<LogLine> {
-        lines.iter().map(|text| LogLine { at_ms: None, level: None, text: text.clone() }).collect()
+        lines.iter().map(|text| LogLine { at_ms: None, level: None, text: text.clone(), trace: None }).collect()
     };
     let subject = Entity::new(EntityKind::LogStream, "file");
     let stream = LogStream { subject, source: "file".to_owned(), lines: read(lines), baseline: read(baseline) };

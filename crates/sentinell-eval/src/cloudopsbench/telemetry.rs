@@ -21,7 +21,7 @@ pub(super) fn logs(subject: Entity, tool: &str, answer: &Value) -> Option<LogStr
 
 fn collect(value: &Value, lines: &mut Vec<LogLine>) {
     match value {
-        Value::String(text) => lines.push(LogLine { at_ms: None, level: None, text: text.clone() }),
+        Value::String(text) => lines.push(LogLine { at_ms: None, level: None, text: text.clone(), trace: None }),
         Value::Array(items) => items.iter().for_each(|item| collect(item, lines)),
         Value::Object(map) => {
             for (key, value) in map {

@@ -262,7 +262,7 @@ mod tests {
             ),
         ];
         let subject = service_entity("bank", "clerk");
-        let lines = vec![LogLine { at_ms: None, level: None, text: line.to_owned() }];
+        let lines = vec![LogLine { at_ms: None, level: None, text: line.to_owned(), trace: None }];
         let case = Case {
             kubernetes,
             logs: vec![LogStream { subject, source: "log".into(), lines, baseline: vec![] }],

@@ -26,7 +26,7 @@ fn line(line: &sentinell_core::evidence::LogLine) -> case::LogLine {
         Some("ERROR") => Level::Error,
         _ => Level::Info,
     };
-    case::LogLine { at_ms: line.at.map(|at| at.0), level: Some(level), text: line.text.clone() }
+    case::LogLine { at_ms: line.at.map(|at| at.0), level: Some(level), text: line.text.clone(), trace: None }
 }
 
 fn add(case: &mut Case, telemetry: Telemetry) {

@@ -53,7 +53,7 @@ fn line(line: &LogLine) -> case::LogLine {
         "fatal" | "critical" | "panic" | "emergency" | "alert" => Some(Level::Fatal),
         _ => None,
     });
-    case::LogLine { at_ms: line.at.map(|at| at.0), level, text: line.text.clone() }
+    case::LogLine { at_ms: line.at.map(|at| at.0), level, text: line.text.clone(), trace: None }
 }
 
 fn changed(change: &Change) -> case::Change {
