@@ -16,8 +16,12 @@ mod shuffle;
 mod suite;
 mod table;
 
+mod changerca;
 mod cloudopsbench;
 mod nezha;
+mod petshop;
+mod rcd_sockshop;
+mod wide;
 
 use grade::Outcome;
 use suite::Layout;
@@ -29,6 +33,12 @@ pub enum Suite {
     Cloudopsbench,
     /// Two microservice systems with metrics, traces and logs around each fault (FSE'23).
     Nezha,
+    /// Sock Shop, one metric a second before and during a fault (NeurIPS 2022)
+    RcdSockshop,
+    /// A shop of pets, metrics every five minutes and a call graph (CLeaR 2024)
+    Petshop,
+    /// One bad release among innocent ones (FSE 2024)
+    Changerca,
 }
 
 impl Suite {
@@ -36,6 +46,9 @@ impl Suite {
         match self {
             Self::Cloudopsbench => &cloudopsbench::CloudOpsBench,
             Self::Nezha => &nezha::Nezha,
+            Self::RcdSockshop => &rcd_sockshop::RcdSockShop,
+            Self::Petshop => &petshop::PetShop,
+            Self::Changerca => &changerca::ChangeRca,
         }
     }
 
