@@ -18,6 +18,7 @@ mod table;
 
 mod changerca;
 mod cloudopsbench;
+mod logparse;
 mod nezha;
 mod petshop;
 mod rcd_sockshop;
@@ -39,6 +40,8 @@ pub enum Suite {
     Petshop,
     /// One bad release among innocent ones (FSE 2024)
     Changerca,
+    /// Labelled log lines of many systems: groups and templates.
+    Logparse,
 }
 
 impl Suite {
@@ -49,6 +52,8 @@ impl Suite {
             Self::RcdSockshop => &rcd_sockshop::RcdSockShop,
             Self::Petshop => &petshop::PetShop,
             Self::Changerca => &changerca::ChangeRca,
+            // Not diagnosed: see `logparse::run`.
+            Self::Logparse => &suite::Undiagnosed,
         }
     }
 
@@ -98,6 +103,9 @@ pub struct EvalArgs {
 ///
 /// If the index or a case cannot be read, or the predictions cannot be written.
 pub fn run(args: &EvalArgs) -> Result<()> {
+    if args.suite == Suite::Logparse {
+        return logparse::run(args);
+    }
     let outcomes = measure(args)?;
     if let Some(path) = &args.json {
         let report = report::report(args.suite, &outcomes);

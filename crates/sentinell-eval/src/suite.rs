@@ -53,3 +53,24 @@ pub(crate) fn evidence(diagnosis: &Diagnosis, supports: &[usize]) -> Vec<String>
     let summaries = supports.iter().filter_map(|at| diagnosis.findings.get(*at)).map(|finding| finding.summary.clone());
     summaries.take(5).collect()
 }
+
+/// The layout of a suite that has no cases to diagnose.
+pub(crate) struct Undiagnosed;
+
+impl Layout for Undiagnosed {
+    fn case(&self, _: &Path, _: &Line) -> Result<Case> {
+        anyhow::bail!("this suite has nothing to diagnose")
+    }
+
+    fn predictions(&self, _: &Line, _: &Diagnosis) -> Vec<Prediction> {
+        Vec::new()
+    }
+
+    fn marks(&self) -> &'static [Mark] {
+        &[]
+    }
+
+    fn cause(&self, _: &Truth) -> String {
+        String::new()
+    }
+}

@@ -121,7 +121,7 @@ fn wilson(share: f64, n: usize) -> (f64, f64) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of cases are small")]
-fn ratio(part: usize, all: usize) -> f64 {
+pub(crate) fn ratio(part: usize, all: usize) -> f64 {
     part as f64 / all as f64
 }
 
