@@ -13,6 +13,8 @@ use crate::suite::{Layout, Mark, Prediction, evidence};
 mod metrics;
 mod requests;
 
+const DAY_S: i64 = 86_400;
+
 /// The suite.
 pub(crate) struct Nezha;
 
@@ -23,14 +25,18 @@ impl Layout for Nezha {
         let mut case = Case { onset_ms: Some(onset.saturating_mul(1000)), ..Case::default() };
         let metrics = folder.join(line.text("metric_dir"));
         metrics::read(&metrics, onset, &mut case)?;
-        // The day's fault-free minute comes first, so that what is usual is known before what is suspected.
+        // The fault-free minute may lie later in the day than the fault: it is told as one of the day before.
         let usual = usual(&folder, line.text("metric_dir"));
-        for file in files(&usual.join("trace")).into_iter().chain(named(&folder, line, "trace_files")) {
-            requests::spans(&file, &mut case.spans)?;
+        let both = |part: &str| {
+            let usual = files(&usual.join(part)).into_iter().map(|file| (file, -DAY_S));
+            usual.chain(named(&folder, line, &format!("{part}_files")).into_iter().map(|file| (file, 0)))
+        };
+        for (file, shift) in both("trace") {
+            requests::spans(&file, shift, &mut case.spans)?;
         }
         let mut lines = requests::Lines::default();
-        for file in files(&usual.join("log")).into_iter().chain(named(&folder, line, "log_files")) {
-            lines.read(&file, onset)?;
+        for (file, shift) in both("log") {
+            lines.read(&file, shift, onset)?;
         }
         case.logs = lines.streams();
         Ok(case)
@@ -80,8 +86,8 @@ fn right_in_both(said: &Prediction, truth: &Truth) -> bool {
 
 fn cause(fault: Fault) -> String {
     match fault {
-        Fault::CpuOverload | Fault::NoisyNeighbour => "cpu".to_owned(),
-        Fault::NewError | Fault::WentSilent | Fault::RateChange => "code".to_owned(),
+        Fault::CpuOverload | Fault::NoisyNeighbour | Fault::SlowWork => "cpu".to_owned(),
+        Fault::NewError | Fault::WentSilent | Fault::RateChange | Fault::WorkCutShort => "code".to_owned(),
         other => other.word(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Diagnosis};
 use crate::finding::{Finding, FindingKind, Gap, Window};
-use crate::{changes, kubernetes, logs, metrics, outright, rank};
+use crate::{changes, kubernetes, logs, metrics, outright, rank, traces};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
@@ -23,6 +23,9 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     findings.extend(cluster);
     gaps.extend(unread);
     let onset = onset(case, &findings);
+    let traces = traces::analyze(case, onset.map(|window| window.start_ms));
+    findings.extend(traces.findings);
+    gaps.extend(traces.gaps);
     findings.extend(changes::analyze(&case.changes, onset.map(|window| window.start_ms)));
     gaps.extend(empty_inputs(case));
     for finding in &mut findings {
@@ -42,7 +45,9 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     gaps.sort();
     gaps.dedup();
     gaps.truncate(MOST_GAPS);
-    let ranking = rank::rank(&findings, case);
+    let calls = if case.calls.is_empty() { traces.calls } else { case.calls.clone() };
+    let known = Case { onset_ms: case.onset_ms, suspects: case.suspects.clone(), calls, ..Case::default() };
+    let ranking = rank::rank(&findings, &known);
     Diagnosis { onset, findings, ranking, gaps }
 }
 

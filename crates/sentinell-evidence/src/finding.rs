@@ -86,6 +86,8 @@ pub enum FindingKind {
     LogVanished,
     /// A metric that left its baseline.
     MetricShift,
+    /// Requests take longer somewhere, or take another turn, than they used to.
+    TraceChange,
     /// What is declared and what is there do not agree.
     Contradiction,
     /// Something is visibly broken, which tells where it hurts rather than why.
@@ -186,6 +188,10 @@ pub enum Fault {
     WentSilent,
     /// A resource or service metric left its baseline.
     MetricAnomaly,
+    /// It no longer carries through the requests that reach it: steps that always followed are left out.
+    WorkCutShort,
+    /// Its own work takes longer, whoever asks for it.
+    SlowWork,
     /// A release, configuration or flag change broke it.
     BadChange,
     /// The process or its port does not answer.

@@ -15,5 +15,6 @@ pub mod metrics;
 mod outright;
 pub mod rank;
 pub mod text;
+pub mod traces;
 
 pub use diagnose::diagnose;

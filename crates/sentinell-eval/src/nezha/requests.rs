@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Adds the spans of a file.
-pub(super) fn spans(file: &Path, spans: &mut Vec<Span>) -> Result<()> {
+/// Adds the spans of a file, so many seconds later.
+pub(super) fn spans(file: &Path, shift: i64, spans: &mut Vec<Span>) -> Result<()> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(file)?;
     let mut row = csv::StringRecord::new();
     let at = columns(reader.headers()?, ["TraceID", "SpanID", "ParentID", "PodName", "OperationName"], file)?;
@@ -23,7 +23,7 @@ pub(super) fn spans(file: &Path, spans: &mut Vec<Span>) -> Result<()> {
             parent: Some(text(2)).filter(|parent| !parent.is_empty() && *parent != "root").map(str::to_owned),
             subject: pod(text(3)),
             operation: text(4).to_owned(),
-            start_us: start / 1000,
+            start_us: start / 1000 + shift * 1_000_000,
             duration_us: end.saturating_sub(start) / 1000,
             failed: false,
         });
@@ -36,15 +36,21 @@ pub(super) fn spans(file: &Path, spans: &mut Vec<Span>) -> Result<()> {
 pub(super) struct Lines(BTreeMap<String, (Vec<LogLine>, Vec<LogLine>)>);
 
 impl Lines {
-    /// Adds the lines of a file; `onset` in Unix seconds.
-    pub(super) fn read(&mut self, file: &Path, onset: i64) -> Result<()> {
+    /// Adds the lines of a file, so many seconds later; `onset` in Unix seconds.
+    pub(super) fn read(&mut self, file: &Path, shift: i64, onset: i64) -> Result<()> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(file)?;
         let mut row = csv::StringRecord::new();
         let at = columns(reader.headers()?, ["TimeUnixNano", "PodName", "TraceID", "Log"], file)?;
         while reader.read_record(&mut row)? {
             let text = |n: usize| row.get(at[n]).unwrap_or_default();
             // Some clocks of the recording overflowed; such a line has no time.
-            let at_ms = text(0).trim().parse::<i64>().ok().map(|at| at / 1_000_000).filter(|at| *at > 0);
+            let at_ms = text(0)
+                .trim()
+                .parse::<i64>()
+                .ok()
+                .map(|at| at / 1_000_000)
+                .filter(|at| *at > 0)
+                .map(|at| at + shift * 1000);
             let trace = Some(text(2)).filter(|trace| !trace.is_empty()).map(str::to_owned);
             let line = LogLine { at_ms, level: None, text: unwrapped(text(3)), trace };
             let (before, after) = self.0.entry(text(1).to_owned()).or_default();
