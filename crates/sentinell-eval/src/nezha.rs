@@ -87,7 +87,9 @@ fn right_in_both(said: &Prediction, truth: &Truth) -> bool {
 fn cause(fault: Fault) -> String {
     match fault {
         Fault::CpuOverload | Fault::NoisyNeighbour | Fault::SlowWork => "cpu".to_owned(),
-        Fault::NewError | Fault::WentSilent | Fault::RateChange | Fault::WorkCutShort => "code".to_owned(),
+        Fault::NewError | Fault::WentSilent | Fault::RateChange | Fault::WorkCutShort | Fault::RequestsFail => {
+            "code".to_owned()
+        }
         other => other.word(),
     }
 }

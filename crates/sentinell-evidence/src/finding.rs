@@ -190,6 +190,8 @@ pub enum Fault {
     MetricAnomaly,
     /// It no longer carries through the requests that reach it: steps that always followed are left out.
     WorkCutShort,
+    /// Requests fail in it, and not because of what it calls.
+    RequestsFail,
     /// Its own work takes longer, whoever asks for it.
     SlowWork,
     /// A release, configuration or flag change broke it.

@@ -54,8 +54,11 @@ pub fn analyze(case: &Case, onset: Option<i64>) -> Seen {
     let clear = stories.turns.iter().filter(|turn| turn.score >= 1.0);
     findings.extend(clear.map(|turn| turned(&forest, &stories, turn)));
     let turned = |who: u32| stories.turns.iter().any(|turn| turn.component == who && turn.score >= 1.0);
-    for (who, measured) in delays.steady.iter().filter(|(who, _)| !turned(*who)) {
-        findings.extend(steady(&forest.components[*who as usize], *measured));
+    for steady in &delays.steady {
+        let summary = format!("its requests take as long as before ({:.0} measured)", steady.measured);
+        let strength = steady.measured / (steady.measured + 10.0);
+        let whole = steady.throughout && !turned(steady.component);
+        findings.extend(against(&forest.components[steady.component as usize], whole, strength, &summary));
     }
     findings.extend(aside(case, &forest));
     for finding in &mut findings {
@@ -105,27 +108,26 @@ fn finding(subject: Entity, fault: Fault, score: f64, specificity: u8, summary: 
     }
 }
 
-/// Requests that take as long as ever and go their usual way speak against what only disturbs requests.
-fn steady(who: &Entity, measured: f64) -> Vec<Finding> {
-    let summary = format!("its requests take as long as before ({measured:.0} measured)");
-    against(who, measured / (measured + 10.0), &summary)
-}
-
 /// What no traced request passes through is not what traced requests suffer from.
 fn aside(case: &Case, forest: &Forest<'_>) -> Vec<Finding> {
     let measured: BTreeSet<Entity> = case.metrics.iter().map(|series| component(&series.subject)).collect();
-    let services = measured.into_iter().filter(|who| who.kind == EntityKind::Service);
-    let aside = services.filter(|who| !forest.components.contains(who));
-    aside.flat_map(|who| against(&who, 0.8, "none of the traced requests passes through it")).collect()
+    let since: BTreeSet<u32> =
+        forest.nodes.iter().filter(|node| forest.phase(node) == Phase::After).map(|node| node.component).collect();
+    let passed: BTreeSet<&Entity> = since.iter().map(|who| &forest.components[*who as usize]).collect();
+    let aside = measured.into_iter().filter(|who| who.kind == EntityKind::Service && !passed.contains(who));
+    aside.flat_map(|who| against(&who, true, 0.8, "none of the traced requests since passes through it")).collect()
 }
 
-fn against(who: &Entity, strength: f64, summary: &str) -> Vec<Finding> {
-    let healthy = |fault| Finding {
+/// Speaks against what would disturb requests: a slow network and, where the `whole` component is as it was, an
+/// anomaly of no particular kind.
+fn against(who: &Entity, whole: bool, strength: f64, summary: &str) -> Vec<Finding> {
+    let faults = if whole { &[Fault::NetworkDelay, Fault::MetricAnomaly][..] } else { &[Fault::NetworkDelay] };
+    let healthy = |fault: &Fault| Finding {
         kind: FindingKind::Healthy,
         strength: strength.min(0.95),
-        ..finding(who.clone(), fault, 0.0, 5, summary.to_owned())
+        ..finding(who.clone(), *fault, 0.0, 5, summary.to_owned())
     };
-    [Fault::NetworkDelay, Fault::MetricAnomaly].map(healthy).into()
+    faults.iter().map(healthy).collect()
 }
 
 fn slowed(forest: &Forest<'_>, slow: &Slow) -> Finding {
@@ -135,7 +137,6 @@ fn slowed(forest: &Forest<'_>, slow: &Slow) -> Finding {
     let (fault, what) = match slow.own {
         true if touched > 0 => (Fault::CpuOverload, "its own work and the way to it take longer"),
         true => (Fault::SlowWork, "its own work takes longer"),
-        // Slow towards all it calls, and not only towards its callers: it does not come round to it.
         false => (Fault::NetworkDelay, "requests to it lose time on the way, not in its own work"),
     };
     let shares = format!("{} slow before, {} since", of(slow.before), of(slow.after));
@@ -153,7 +154,7 @@ fn turned(forest: &Forest<'_>, stories: &Stories, turn: &Turn) -> Finding {
     let (before, now) = (of(turn.before), of(turn.after));
     let (fault, say) = match (turn.stopped, trouble) {
         (true, _) => (Fault::WorkCutShort, format!("{context}: “{}” no longer follows{after}", text(turn.step))),
-        (false, true) => (Fault::NewError, format!("{context}: “{}” is new{after}", text(turn.step))),
+        (false, true) => (Fault::RequestsFail, format!("{context}: “{}” is new{after}", text(turn.step))),
         (false, false) => (Fault::WorkCutShort, format!("{context}: “{}” instead{after}", text(turn.step))),
     };
     let specificity = if turn.stopped || trouble { 8 } else { 4 };

@@ -65,8 +65,18 @@ impl Change {
 pub(super) struct Delays {
     /// Components that became slow, each with what no other explains better; the clearest first.
     pub(super) slow: Vec<Slow>,
-    /// Components that take as long as ever, with how many measurements since say so.
-    pub(super) steady: Vec<(u32, f64)>,
+    /// Components that are reached as fast as ever.
+    pub(super) steady: Vec<Steady>,
+}
+
+/// A component that is reached as fast as ever.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Steady {
+    pub(super) component: u32,
+    /// How many measurements say so.
+    pub(super) measured: f64,
+    /// Its own work and what it calls take no longer either.
+    pub(super) throughout: bool,
 }
 
 /// Who lost time since the onset.
@@ -85,24 +95,24 @@ pub(super) fn delays(forest: &Forest<'_>) -> Delays {
         changes.retain(|place, _| !ends(*place).any(|end| end == best.component));
         found.push(best);
     }
-    let steady = everybody.into_iter().filter(|one| found.iter().all(|slow| slow.component != *one));
-    let steady = steady.filter_map(|one| Some((one, steadiness(one, &changes)?))).collect();
+    let others = everybody.into_iter().filter(|one| found.iter().all(|slow| slow.component != *one));
+    let steady = others.filter_map(|one| steady(one, &changes)).collect();
     Delays { slow: found, steady }
 }
 
-/// How many measurements say that a component takes as long as ever; none where some of them say otherwise.
-fn steadiness(component: u32, changes: &BTreeMap<Place, Change>) -> Option<f64> {
-    let around = changes.iter().filter(|(place, _)| ends(**place).any(|end| end == component));
-    let mut measured = 0.0;
-    for (_, change) in around {
-        if change.score >= CLEAR {
-            return None;
-        }
-        measured += change.after.n.min(change.before.n);
-    }
-    (measured > 0.0).then_some(measured)
+/// What says that a component takes as long as ever.
+fn steady(component: u32, changes: &BTreeMap<Place, Change>) -> Option<Steady> {
+    let around = || changes.iter().filter(|(place, _)| ends(**place).any(|end| end == component));
+    let calm = |(_, change): &(&Place, &Change)| change.score < CLEAR;
+    let measured = |(_, change): (&Place, &Change)| change.after.n.min(change.before.n);
+    let of_it = |(place, _): &(&Place, &Change)| !matches!(place, Place::Way(caller, _) if *caller == component);
+    let reached = |(place, _): &(&Place, &Change)| matches!(place, Place::Way(_, callee) if *callee == component);
+    let way = around().filter(reached).all(|one| calm(&one));
+    let measured: f64 = around().filter(of_it).map(measured).sum();
+    (way && measured > 0.0).then(|| Steady { component, measured, throughout: around().all(|one| calm(&one)) })
 }
 
+/// Whose doing it can be that time is lost in a place.
 fn ends(place: Place) -> impl Iterator<Item = u32> {
     let (one, other) = match place {
         Place::Own(component) => (component, None),

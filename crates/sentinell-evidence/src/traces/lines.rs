@@ -48,22 +48,45 @@ pub(super) fn lines(
             }
         }
     }
-    let mut templates: BTreeMap<(u32, TemplateRef), u32> = BTreeMap::new();
+    let mut templates: BTreeMap<(u32, TemplateRef, u64), u32> = BTreeMap::new();
     let mut kinds: BTreeMap<(u32, String), u32> = BTreeMap::new();
     for Placed { entry, at_us, who, kind, line } in placed {
         let Some(miner) = miners.get(&who) else { continue };
         let kind = miner.canonical(kind);
-        let step = *templates.entry((who, kind)).or_insert_with(|| {
+        let site = site(&line.text);
+        let step = *templates.entry((who, kind, site.map_or(0, |site| key(&[site])))).or_insert_with(|| {
             let text = flat(&miner.template(kind).text);
+            let name = site.map_or_else(|| text.clone(), str::to_owned);
             let level = line.level.or_else(|| level_of(&line.text));
             let trouble = matches!(level, Some(Level::Error | Level::Fatal));
-            *kinds.entry((who, text.clone())).or_insert_with(|| {
+            *kinds.entry((who, name)).or_insert_with(|| {
                 steps.push(Step { text: bounded(&text, 240), trouble, line_of: Some(who) });
                 index(steps.len() - 1)
             })
         });
         events.push((entry, at_us, step));
     }
+}
+
+/// How far into a line the place it was written at is looked for.
+const HEAD: usize = 200;
+
+/// Endings of source files that are followed by a line's number.
+const SOURCES: [&str; 15] =
+    [".c", ".cc", ".cpp", ".cs", ".ex", ".go", ".java", ".js", ".kt", ".php", ".py", ".rb", ".rs", ".scala", ".ts"];
+
+/// Where in the code a line says it was written (`Class#31`, `file.go:31`): that place is its kind, whatever it prints.
+fn site(text: &str) -> Option<&str> {
+    let head = text.get(..HEAD).unwrap_or(text);
+    let words =
+        head.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '"' | ',' | '<' | '>' | '='));
+    words.into_iter().find(|word| {
+        let number = |part: &str| (1..=5).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        let class = word.rsplit_once('#').filter(|(_, line)| number(line)).map(|(class, _)| class);
+        let file = word.trim_end_matches(':').rsplit_once(':').filter(|(_, line)| number(line)).map(|(file, _)| file);
+        class.is_some_and(|class| class.bytes().filter(u8::is_ascii_alphabetic).count() >= 3)
+            || file.is_some_and(|file| SOURCES.iter().any(|ending| file.ends_with(ending)))
+    })
 }
 
 /// A kind without what is nested in brackets within brackets: lists and objects that were printed are data, and their

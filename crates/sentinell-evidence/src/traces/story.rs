@@ -134,7 +134,7 @@ fn tell(forest: &Forest<'_>, streams: &[crate::case::LogStream]) -> (Vec<Step>, 
         let mut story = Story { trace: node.trace, steps: Vec::new(), healthy: true, weight: 1.0 };
         while let Some((_, _, step)) = events.next_if(|(entry, _, _)| *entry <= at) {
             story.healthy &= !steps[step as usize].trouble;
-            if story.steps.last() != Some(&step) && story.steps.len() < MOST_STEPS {
+            if story.steps.len() < MOST_STEPS {
                 story.steps.push(step);
             }
         }
@@ -242,13 +242,15 @@ fn judge(count: &Count, trouble: bool, read: [bool; 3]) -> Option<(bool, f64, Sh
     }
     let healthy = earlier.plus(before);
     if healthy.n > 0.0 && after.value() < healthy.value() {
-        return (!trouble).then(|| (true, broke_from(earlier, before, after), healthy));
+        let lost = healthy.value() - after.value();
+        return (!trouble).then(|| (true, lost * broke_from(earlier, before, after), healthy));
     }
     let all = earlier_all.plus(before_all);
     if after.value() <= all.value() {
         return None;
     }
-    let score = broke_from(earlier_all, before_all, after).max(broke(earlier_all, after));
+    let clearest = broke_from(earlier_all, before_all, after).max(broke(earlier_all, after));
+    let score = (after.value() - all.value()) * clearest;
     Some((false, if trouble { score } else { NEW_BUT_FINE * score }, all))
 }
 
