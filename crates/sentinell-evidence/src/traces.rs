@@ -88,9 +88,9 @@ fn explain(forest: &Forest<'_>, calls: &[(Entity, Entity)], turns: &mut [Turn]) 
     }
 }
 
-/// 0.5 at odds of 20 to 1, towards 1 beyond.
+/// Two thirds at odds of 20 to 1, towards 1 beyond.
 fn strength(score: f64) -> f64 {
-    (score / (score + 3.0)).min(0.98)
+    (score / (score + 1.5)).min(0.98)
 }
 
 fn finding(subject: Entity, fault: Fault, score: f64, specificity: u8, summary: String) -> Finding {
@@ -179,3 +179,6 @@ fn duration(us: f64) -> String {
         us => format!("{:.1} s", us / 1e6),
     }
 }
+
+#[cfg(test)]
+mod tests;

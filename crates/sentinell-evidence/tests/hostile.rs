@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sentinell_evidence::case::{Case, Change, Diagnosis, Level, LogLine, LogStream, Series};
+use sentinell_evidence::case::{Case, Change, Diagnosis, Level, LogLine, LogStream, Series, Span};
 use sentinell_evidence::diagnose;
 use sentinell_evidence::diagnose::MOST_FINDINGS;
 use sentinell_evidence::finding::{Entity, EntityKind};
@@ -72,6 +72,25 @@ fn log_line() -> impl Strategy<Value = LogLine> {
     })
 }
 
+/// Spans whose ids, parents and traces collide, in circles, at any time.
+fn span() -> impl Strategy<Value = Span> {
+    let id = || prop_oneof![8 => "[a-f]", 1 => text()];
+    let who = prop_oneof![Just("kiosk"), Just("till"), Just("vault-7d9f8b6c5d-x2b4z")];
+    let parts = (id(), id(), proptest::option::of(id()), who, id());
+    (parts, instant(), prop_oneof![4 => -5_i64..50_000, 1 => any::<i64>()], any::<bool>()).prop_map(
+        |((trace, id, parent, who, operation), at, duration_us, failed)| Span {
+            trace,
+            id,
+            parent,
+            subject: Entity::new(EntityKind::Pod, who),
+            operation,
+            start_us: at.saturating_mul(1000),
+            duration_us,
+            failed,
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -97,6 +116,16 @@ proptest! {
             suspects: vec![who.clone()],
             ..Case::default()
         });
+    }
+
+    #[test]
+    fn any_spans_get_a_sound_answer(
+        spans in vec(span(), 0..200),
+        lines in vec((log_line(), "[a-f]"), 0..60),
+        onset_ms in proptest::option::of(instant()),
+    ) {
+        let lines = lines.into_iter().map(|(line, trace)| LogLine { trace: Some(trace), ..line }).collect();
+        sound(&Case { onset_ms, spans, logs: vec![stream(lines, Vec::new())], ..Case::default() });
     }
 
     #[test]
@@ -167,4 +196,27 @@ fn an_onset_splits_a_stream_that_has_no_baseline() {
         (0..1000).map(|n| LogLine { at_ms: Some(n * 1000), level: None, text: text(n), trace: None }).collect();
     let case = Case { onset_ms: Some(900_000), logs: vec![stream(lines, Vec::new())], ..Case::default() };
     assert!(sound(&case).findings[0].summary.starts_with("new: queue is full"));
+}
+
+#[test]
+fn a_million_spans_cost_little_in_one_trace_or_in_many_of_one_component_or_of_as_many() {
+    let half = 500_000_i64;
+    let spans = |traces: i64, components: i64| -> Vec<Span> {
+        let span = |n: i64| Span {
+            trace: format!("t{}", n % traces),
+            id: n.to_string(),
+            parent: Some((n - 1).to_string()),
+            subject: Entity::new(EntityKind::Service, format!("kiosk {}", n % components)),
+            operation: format!("sell {}", n % 1000),
+            start_us: n,
+            duration_us: n % 977,
+            failed: n % 3 == 0,
+        };
+        (0..2 * half).map(span).collect()
+    };
+    for (traces, components) in [(1, 1), (half, 3), (1000, half)] {
+        let case = Case { onset_ms: Some(half / 1000), spans: spans(traces, components), ..Case::default() };
+        let diagnosis = diagnose(&case);
+        assert!(diagnosis.findings.len() <= MOST_FINDINGS, "{traces} {components}");
+    }
 }

@@ -81,7 +81,10 @@ fn table(file: &Path, onset: i64, what: impl Fn(&str) -> Option<Head>) -> Result
             continue;
         }
         for (series, cell) in series.iter_mut().zip(&row) {
-            if let (Some(series), Ok(value)) = (series, cell.trim().parse::<f64>()) {
+            // A minute without requests has no latency: NaN.
+            if let (Some(series), Ok(value)) = (series, cell.trim().parse::<f64>())
+                && value.is_finite()
+            {
                 series.points.push((at.saturating_mul(1000), value));
             }
         }

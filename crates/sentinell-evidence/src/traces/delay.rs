@@ -6,7 +6,7 @@
 
 use super::share::{Share, apart};
 use super::tree::{Forest, Phase};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Slow is what takes more than twice as long as nine of ten did, and a millisecond more.
 const TIMES: f64 = 2.0;
@@ -82,27 +82,30 @@ pub(super) struct Steady {
 /// Who lost time since the onset.
 pub(super) fn delays(forest: &Forest<'_>) -> Delays {
     let mut changes = changes(&measure(forest));
-    let everybody: BTreeSet<u32> = changes.keys().flat_map(|place| ends(*place)).collect();
+    let mut places: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
+    for place in changes.keys() {
+        ends(*place).for_each(|end| places.entry(end).or_default().push(*place));
+    }
     let mut found: Vec<Slow> = Vec::new();
     // Each round blames one component and takes what it explains out.
     while found.len() < 5 {
-        let components: BTreeSet<u32> = changes.keys().flat_map(|place| ends(*place)).collect();
-        let best = components.into_iter().filter_map(|component| blame(component, &changes));
+        let best = places.iter().filter_map(|(component, places)| blame(*component, places, &changes));
         let Some(best) = best.max_by(|a, b| a.score.total_cmp(&b.score)) else { break };
         if best.score < CLEAR {
             break;
         }
-        changes.retain(|place, _| !ends(*place).any(|end| end == best.component));
+        for place in places.remove(&best.component).unwrap_or_default() {
+            changes.remove(&place);
+        }
         found.push(best);
     }
-    let others = everybody.into_iter().filter(|one| found.iter().all(|slow| slow.component != *one));
-    let steady = others.filter_map(|one| steady(one, &changes)).collect();
+    let steady = places.iter().filter_map(|(component, places)| steady(*component, places, &changes)).collect();
     Delays { slow: found, steady }
 }
 
 /// What says that a component takes as long as ever.
-fn steady(component: u32, changes: &BTreeMap<Place, Change>) -> Option<Steady> {
-    let around = || changes.iter().filter(|(place, _)| ends(**place).any(|end| end == component));
+fn steady(component: u32, places: &[Place], changes: &BTreeMap<Place, Change>) -> Option<Steady> {
+    let around = || places.iter().filter_map(|place| Some((place, changes.get(place)?)));
     let calm = |(_, change): &(&Place, &Change)| change.score < CLEAR;
     let measured = |(_, change): (&Place, &Change)| change.after.n.min(change.before.n);
     let of_it = |(place, _): &(&Place, &Change)| !matches!(place, Place::Way(caller, _) if *caller == component);
@@ -199,9 +202,8 @@ fn changes(times: &Times) -> BTreeMap<Place, Change> {
 }
 
 /// What a component would explain if it were to blame: everything slow around it, by how much of what is around it is.
-fn blame(component: u32, changes: &BTreeMap<Place, Change>) -> Option<Slow> {
-    let around: Vec<(Place, &Change)> =
-        changes.iter().filter(|(place, _)| ends(**place).any(|end| end == component)).map(|(p, c)| (*p, c)).collect();
+fn blame(component: u32, places: &[Place], changes: &BTreeMap<Place, Change>) -> Option<Slow> {
+    let around: Vec<(Place, &Change)> = places.iter().filter_map(|place| Some((*place, changes.get(place)?))).collect();
     let own = around.iter().find(|(place, _)| matches!(place, Place::Own(_))).map(|(_, change)| *change);
     let ways: Vec<&Change> =
         around.iter().filter(|(place, _)| matches!(place, Place::Way(..))).map(|(_, change)| *change).collect();

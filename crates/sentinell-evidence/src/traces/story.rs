@@ -12,8 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Most steps of one share of a request.
 const MOST_STEPS: usize = 400;
 
-/// Most successions of one operation.
-const MOST_PAIRS: usize = 4000;
+/// Most successions of one operation, and of one step.
+const MOST_PAIRS: usize = 2000;
+const MOST_NEXT: usize = 64;
+
+/// Most changes that are compared with each other.
+const MOST_TURNS: usize = 100;
 
 /// A new step that is no error is at most the other side of one that stopped.
 const NEW_BUT_FINE: f64 = 0.25;
@@ -87,6 +91,9 @@ pub(super) fn turns(forest: &Forest<'_>, streams: &[crate::case::LogStream]) -> 
         let own: Vec<&Turn> = kept.iter().filter(|other| other.component == turn.component).collect();
         if own.len() < 2 && own.iter().all(|other| (other.step, other.stopped) != (turn.step, turn.stopped)) {
             kept.push(turn);
+        }
+        if kept.len() >= MOST_TURNS {
+            break;
         }
     }
     for turn in &mut kept {
@@ -182,8 +189,9 @@ fn changed(
     for story in stories {
         let before = std::iter::once(BEGIN).chain(story.steps.iter().copied());
         for (step, then) in before.zip(&story.steps) {
-            if pairs < MOST_PAIRS && !next.get(&step).is_some_and(|known| known.contains_key(then)) {
-                next.entry(step).or_default().insert(*then, Count::default());
+            let known = next.entry(step).or_default();
+            if pairs < MOST_PAIRS && known.len() < MOST_NEXT && !known.contains_key(then) {
+                known.insert(*then, Count::default());
                 pairs += 1;
             }
         }
@@ -242,7 +250,7 @@ fn judge(count: &Count, trouble: bool, read: [bool; 3]) -> Option<(bool, f64, Sh
     }
     let healthy = earlier.plus(before);
     if healthy.n > 0.0 && after.value() < healthy.value() {
-        let lost = healthy.value() - after.value();
+        let lost = earlier.value().max(healthy.value()) - after.value();
         return (!trouble).then(|| (true, lost * broke_from(earlier, before, after), healthy));
     }
     let all = earlier_all.plus(before_all);
@@ -250,7 +258,8 @@ fn judge(count: &Count, trouble: bool, read: [bool; 3]) -> Option<(bool, f64, Sh
         return None;
     }
     let clearest = broke_from(earlier_all, before_all, after).max(broke(earlier_all, after));
-    let score = (after.value() - all.value()) * clearest;
+    let usual = if earlier_all.n > 0.0 { earlier_all.value().min(all.value()) } else { all.value() };
+    let score = (after.value() - usual) * clearest;
     Some((false, if trouble { score } else { NEW_BUT_FINE * score }, all))
 }
 

@@ -62,6 +62,7 @@ pub(super) struct Forest<'a> {
     /// What is done by whom: component and operation.
     pub(super) works: Vec<(u32, &'a str)>,
     by_name: BTreeMap<u64, u32>,
+    by_component: BTreeMap<Entity, u32>,
 }
 
 /// A hash that is the same in every process; two names that share one are taken for one another, nothing worse.
@@ -136,9 +137,9 @@ impl<'a> Forest<'a> {
             return *known;
         }
         let component = component(entity);
-        let known = self.components.iter().position(|other| *other == component);
-        let number = index(known.unwrap_or(self.components.len()));
-        if known.is_none() {
+        let next = index(self.components.len());
+        let number = *self.by_component.entry(component.clone()).or_insert(next);
+        if number == next {
             self.components.push(component);
         }
         self.by_name.insert(key, number);
@@ -147,8 +148,7 @@ impl<'a> Forest<'a> {
 
     /// The number of an entity's component, if it has spans.
     pub(super) fn known(&self, entity: &Entity) -> Option<u32> {
-        let component = component(entity);
-        self.components.iter().position(|other| *other == component).map(index)
+        self.by_component.get(&component(entity)).copied()
     }
 
     /// Parents and entries of the trace whose nodes begin at `first`; `ids` are its spans' hashed ids, sorted.
