@@ -127,7 +127,8 @@ fn the_deepest_new_error_is_named_and_not_the_callers_that_repeat_it() {
     });
     let found = blamed(&case);
     assert_eq!(found[0], (Fault::RequestsFail, "till".to_owned()));
-    let strengths = analyze(&case, Some(ONSET_MS)).findings;
+    let mut strengths = analyze(&case, Some(ONSET_MS)).findings;
+    strengths.retain(|finding| finding.kind == FindingKind::TraceChange);
     let of = |who: &str| strengths.iter().filter(|f| f.subject.name == who).map(|f| f.strength).fold(0.0, f64::max);
     assert!(of("till") > 1.5 * of("kiosk"), "{} {}", of("till"), of("kiosk"));
 }

@@ -124,7 +124,10 @@ impl<'a> Forest<'a> {
                 forest.nodes.push(Node { span, trace: number, parent: None, component, work, entry: at });
             }
             ids.sort_unstable();
-            forest.traces.push(Trace { key: trace[0].0, phase: phase(trace[0].1, onset) });
+            // The root's clock tells when a request began; another machine's may be far off.
+            let roots = trace.iter().filter(|(_, _, at)| spans[*at as usize].parent.is_none());
+            let begun = roots.map(|(_, start, _)| *start).min().unwrap_or(trace[0].1);
+            forest.traces.push(Trace { key: trace[0].0, phase: phase(begun, onset) });
             forest.join(first, &ids);
         }
         forest
