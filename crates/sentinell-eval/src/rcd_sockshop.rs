@@ -58,7 +58,7 @@ fn case(normal: Wide, abnormal: Wide) -> Result<Case> {
             let Some((service, metric)) = head.split_once('_') else { continue };
             let one = series.entry(head.clone()).or_insert_with(|| Series {
                 subject: Entity::new(EntityKind::Service, service),
-                name: metric.to_owned(),
+                name: word(metric).to_owned(),
                 labels: BTreeMap::new(),
                 source: head.clone(),
                 points: Vec::new(),
@@ -67,6 +67,11 @@ fn case(normal: Wide, abnormal: Wide) -> Result<Case> {
         }
     }
     Ok(Case { onset_ms: Some(onset), metrics: series.into_values().collect(), ..Case::default() })
+}
+
+/// The set's shorthand for requests a second.
+fn word(metric: &str) -> &str {
+    if metric == "lod" { "requests_per_second" } else { metric }
 }
 
 /// One prediction a service with the metric that shows it best; behind all services, their further metrics.

@@ -1,6 +1,8 @@
 //! Changes: what somebody did shortly before it began is suspect, what was done afterwards is not.
 
-use crate::case::Change;
+mod canary;
+
+use crate::case::{Change, Series};
 use crate::finding::{Fault, Finding, FindingKind, Window};
 use crate::text::bounded;
 
@@ -13,27 +15,52 @@ const TOLERANCE_MS: i64 = 60_000;
 /// Below this a change is not worth a line.
 const FAINT: f64 = 0.02;
 
+/// What a change is worth whose new version does as well as the old one beside it.
+const INNOCENT: f64 = 0.15;
+
 /// Judges changes by when they came. `onset` in Unix milliseconds; without one they are only listed, faintly.
 pub fn analyze(changes: &[Change], onset: Option<i64>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = changes.iter().filter_map(|change| judge(change, onset)).collect();
+    compare(changes, &[], onset)
+}
+
+/// The same, with the measurements of what was changed: where instances of the new and the old version run beside each
+/// other, or the time before is known, they tell which change hurt.
+pub fn compare(changes: &[Change], metrics: &[Series], onset: Option<i64>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = changes.iter().flat_map(|change| judge(change, metrics, onset)).collect();
     findings.sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.source.cmp(&b.source)));
     findings
 }
 
-fn judge(change: &Change, onset: Option<i64>) -> Option<Finding> {
+fn judge(change: &Change, metrics: &[Series], onset: Option<i64>) -> Vec<Finding> {
     let what = format!("{} {}", bounded(&change.kind, 40), bounded(&change.summary, 160));
     let Some(onset) = onset else {
-        return Some(finding(change, FindingKind::Change, 0.15, what));
+        return vec![finding(change, FindingKind::Change, 0.15, what)];
     };
     let before = onset.saturating_sub(change.at_ms);
     if before < -TOLERANCE_MS {
         let late = minutes(before.saturating_neg());
-        return Some(finding(change, FindingKind::Healthy, 0.9, format!("{what}: {late} after it began")));
+        return vec![finding(change, FindingKind::Healthy, 0.9, format!("{what}: {late} after it began"))];
     }
     let strength = weight(&change.kind) * (-(before.max(0) as f64) / FADING_MS).exp();
     let when = format!("{what}: {} before it began", minutes(before.max(0)));
-    (strength >= FAINT).then(|| finding(change, FindingKind::Change, strength, when))
+    let Some(verdict) = canary::verdict(change, metrics) else {
+        return (strength >= FAINT).then(|| finding(change, FindingKind::Change, strength, when)).into_iter().collect();
+    };
+    let why = format!("{when}; {}", bounded(&verdict.why, 200));
+    if verdict.innocent {
+        let healthy = finding(change, FindingKind::Healthy, 0.8, format!("{what}: {}", bounded(&verdict.why, 200)));
+        return vec![finding(change, FindingKind::Change, strength * INNOCENT, when), healthy];
+    }
+    let mut seen = finding(change, FindingKind::Change, strength * (0.3 + 0.7 * verdict.hurt), why);
+    seen.specificity = if verdict.hurt >= PROVEN { 8 } else { COMPARED };
+    vec![seen]
 }
+
+/// How narrowly a change is named that was measured against the time before or the old version.
+pub(crate) const COMPARED: u8 = 6;
+
+/// From here on the comparison itself proves the change to be bad.
+const PROVEN: f64 = 0.5;
 
 fn finding(change: &Change, kind: FindingKind, strength: f64, summary: String) -> Finding {
     let touched: Vec<String> = change.touched.iter().take(5).map(|path| bounded(path, 80)).collect();

@@ -17,7 +17,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     for stream in &case.logs {
         findings.extend(logs::analyze(stream, case.onset_ms));
     }
-    findings.extend(metrics::analyze(&case.metrics, case.onset_ms));
+    findings.extend(metrics::analyze_calls(&case.metrics, &case.calls, case.onset_ms));
     findings.extend(outright::analyze(case));
     let (cluster, unread) = kubernetes::analyze_case(case);
     findings.extend(cluster);
@@ -26,7 +26,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     let traces = traces::analyze(case, onset.map(|window| window.start_ms));
     findings.extend(traces.findings);
     gaps.extend(traces.gaps);
-    findings.extend(changes::analyze(&case.changes, onset.map(|window| window.start_ms)));
+    findings.extend(changes::compare(&case.changes, &case.metrics, onset.map(|window| window.start_ms)));
     gaps.extend(empty_inputs(case));
     for finding in &mut findings {
         finding.strength = if finding.strength.is_finite() { finding.strength.clamp(0.0, 1.0) } else { 0.0 };

@@ -22,6 +22,11 @@ impl Graph {
         Self { callees }
     }
 
+    /// What a component calls directly.
+    pub fn callees(&self, of: &Entity) -> impl Iterator<Item = &Entity> {
+        self.callees.get(of).into_iter().flatten()
+    }
+
     /// Everything a component depends on, directly (distance 1) or through others, nearest first.
     pub fn dependencies(&self, of: &Entity) -> Vec<(&Entity, usize)> {
         let mut seen: BTreeSet<&Entity> = BTreeSet::new();

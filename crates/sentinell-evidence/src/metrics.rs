@@ -1,40 +1,101 @@
 //! Metrics: series that left their own baseline, in which direction, and which of them moved first.
 
+mod harm;
+pub(crate) mod kind;
 mod series;
 mod shift;
 
 use crate::case::Series;
-use crate::finding::{Fault, Finding, FindingKind, Window};
+use crate::finding::{Entity, Fault, Finding, FindingKind, Window};
+use crate::graph::{Graph, component};
 use crate::text::bounded;
+use harm::{Family, Moved, Own};
+use kind::{Kind, from_the_ceiling};
 use series::{Clean, Shape};
 use shift::{Shift, detect};
+use std::collections::BTreeMap;
 
 /// Most points of a finding's chart.
 const CHART_POINTS: usize = 120;
+
+/// What is left of a symptom that is all its callees' or small beside another one: calls may be counted wrongly.
+const LEFT: f64 = 0.15;
 
 /// What moved, earliest first among what moved clearly; healthy `up` series are evidence against.
 ///
 /// `onset` is in Unix milliseconds; without it each series' own change point is looked for. NaN, duplicates, any
 /// order and constant series are tolerated.
 pub fn analyze(series: &[Series], onset: Option<i64>) -> Vec<Finding> {
+    analyze_calls(series, &[], onset)
+}
+
+/// The same where it is known who calls whom (`(caller, callee)`): what a component suffers from its callees is not
+/// counted against it.
+pub fn analyze_calls(series: &[Series], calls: &[(Entity, Entity)], onset: Option<i64>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut shifts: Vec<(Shift, Finding)> = Vec::new();
+    let mut moved: Vec<Judged<'_>> = Vec::new();
     for one in series {
-        let clean = Clean::of(one);
+        let mut clean = Clean::of(one);
         match clean.shape {
             Shape::Up => findings.extend(up(one, &clean)),
             Shape::Gauge | Shape::Rate => {
-                if let Some(shift) = detect(&clean.points, onset) {
-                    shifts.push((shift, shifted(one, &clean, &shift)));
+                let kind = Kind::of(&one.name);
+                let ceiling = from_the_ceiling(kind, &mut clean.points);
+                if let Some(shift) = detect(&clean.points, onset, kind) {
+                    moved.push(Judged { series: one, kind, clean, ceiling, shift });
                 }
             }
             Shape::Nothing => {}
         }
     }
+    let own = own(&moved, series, calls);
+    let failing = failing(&moved);
+    let mut shifts: Vec<(Shift, Finding)> = moved
+        .into_iter()
+        .map(|judged| {
+            let mut finding = shifted(&judged, &own);
+            // Calls that fail wait for it and are tried again: slowness beside failures is half explained by them.
+            if judged.kind == Kind::Latency {
+                finding.strength *= 1.0 - 0.5 * failing;
+            }
+            (judged.shift, finding)
+        })
+        .filter(|(_, finding)| finding.strength > 0.0)
+        .collect();
     discount_followers(&mut shifts);
     shifts.sort_by(|a, b| a.0.start_ms.cmp(&b.0.start_ms).then(b.1.strength.total_cmp(&a.1.strength)));
     findings.extend(shifts.into_iter().map(|(_, finding)| finding));
     findings
+}
+
+/// A series that moved.
+struct Judged<'a> {
+    series: &'a Series,
+    kind: Kind,
+    clean: Clean,
+    /// Where the points were turned round: what they were taken from.
+    ceiling: Option<f64>,
+    shift: Shift,
+}
+
+impl Judged<'_> {
+    fn turned_back(&self, value: f64) -> f64 {
+        self.ceiling.map_or(value, |ceiling| ceiling * (1.0 - value / 100.0))
+    }
+}
+
+fn own(moved: &[Judged<'_>], series: &[Series], calls: &[(Entity, Entity)]) -> BTreeMap<(Entity, Family), Own> {
+    let moved: Vec<Moved<'_>> = moved
+        .iter()
+        .map(|one| Moved { series: one.series, kind: one.kind, points: &one.clean.points, shift: one.shift })
+        .collect();
+    harm::own(&moved, series, &Graph::new(calls))
+}
+
+/// How surely calls fail that did not fail before.
+fn failing(moved: &[Judged<'_>]) -> f64 {
+    let failing = moved.iter().filter(|one| one.ceiling.is_some() && one.shift.after > one.shift.before);
+    failing.map(|one| one.shift.strength()).fold(0.0, f64::max)
 }
 
 /// What moved later is more often an effect than a cause: up to a quarter is taken off, by how late it came.
@@ -47,21 +108,35 @@ fn discount_followers(shifts: &mut [(Shift, Finding)]) {
     }
 }
 
-fn shifted(series: &Series, clean: &Clean, shift: &Shift) -> Finding {
-    let name = label(series);
-    let what = if clean.shape == Shape::Rate { "rate of " } else { "" };
-    let direction = if shift.after > shift.before { "rose" } else { "fell" };
+fn shifted(judged: &Judged<'_>, own: &BTreeMap<(Entity, Family), Own>) -> Finding {
+    let (series, shift) = (judged.series, &judged.shift);
+    let rose = (shift.after > shift.before) != judged.ceiling.is_some();
+    let (rise, fall) = judged.kind.hurts();
+    let shown = |value: f64| number(judged.turned_back(value));
+    let what = if judged.clean.shape == Shape::Rate { "rate of " } else { "" };
+    let direction = if rose { "rose" } else { "fell" };
+    let mut summary =
+        format!("{what}{} {direction} from {} to {}", label(series), shown(shift.before), shown(shift.after));
+    let mut strength = shift.strength() * if rose { rise } else { fall };
+    let family = Family::of(judged.kind).filter(|_| shift.after > shift.before);
+    if let Some(own) = family.and_then(|family| own.get(&(component(&series.subject), family))) {
+        strength *= LEFT + (1.0 - LEFT) * own.size;
+        if let Some(callee) = own.through.as_ref().filter(|_| own.share < 0.5) {
+            summary.push_str(&format!(", mostly through {}", bounded(&callee.name, 80)));
+        }
+    }
+    let points = judged.clean.points.iter().map(|(at, value)| (*at, judged.turned_back(*value)));
     Finding {
         subject: series.subject.clone(),
         kind: FindingKind::MetricShift,
         fault: Some(Fault::MetricAnomaly),
         window: Some(Window { start_ms: shift.start_ms, end_ms: shift.end_ms }),
-        strength: shift.strength(),
-        specificity: 2,
-        summary: format!("{what}{name} {direction} from {} to {}", number(shift.before), number(shift.after)),
+        strength,
+        specificity: judged.kind.specificity(),
+        summary,
         source: bounded(&series.source, 300),
         excerpt: None,
-        points: thinned(&clean.points),
+        points: thinned(&points.collect::<Vec<_>>()),
     }
 }
 

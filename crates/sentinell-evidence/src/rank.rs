@@ -3,6 +3,7 @@
 mod fuse;
 
 use crate::case::Case;
+use crate::changes::COMPARED;
 use crate::finding::{Fault, Finding, FindingKind, Hypothesis, Ranking, RuledOut};
 use crate::graph::{Graph, component};
 use crate::text::bounded;
@@ -97,6 +98,8 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
         supports.extend(symptom.map(|(at, _)| at));
         // How far from certain the anomaly itself is matters less once there is one: half a chance is enough.
         let hurt = if supports.is_empty() { 0.0 } else { (anomaly / 0.5).clamp(0.3, 1.0) };
+        // Its strength says already how much it hurt where that was measured.
+        let hurt = if change.specificity >= COMPARED { 1.0 } else { hurt };
         change.probability = (change.probability * (0.2 + 1.2 * hurt)).min(0.95);
         change.supports.extend(supports);
         change.supports.dedup();

@@ -1,5 +1,7 @@
 //! Where a series left its baseline, and how far.
 
+use super::kind::Kind;
+
 /// Fewest points on either side of a change.
 const FEWEST_BEFORE: usize = 6;
 const FEWEST_AFTER: usize = 2;
@@ -10,39 +12,98 @@ const SEARCH_POINTS: usize = 160;
 /// How many robust deviations a change must have.
 const CLEAR: f64 = 4.0;
 
+/// An alert comes with the delay of its rule, and clocks differ: so far around a given onset the series may turn.
+const AROUND_MS: i64 = 300_000;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// A change of level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Shift {
     /// The first point that is out of the baseline for good.
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
-    /// Medians on either side.
+    /// The median before, and the level that a third of the points since reach.
     pub(super) before: f64,
     pub(super) after: f64,
-    /// Difference in robust deviations of the baseline.
+    /// How far beyond every normal profile, in robust deviations of the baseline.
     pub(super) deviations: f64,
+    /// Where the baseline ends.
+    pub(super) split: usize,
+    /// The lowest and highest centre of the normal profiles.
+    pub(super) normal: (f64, f64),
 }
 
 impl Shift {
-    /// 0.5 for ten deviations, towards 1 beyond.
+    /// Whether it is real (half at eight deviations) and whether it is large (relative to the larger level): a metric
+    /// with a tiny variance is always sure, but not always large.
     pub(super) fn strength(&self) -> f64 {
-        let beyond = (self.deviations - 2.0).max(0.0);
-        (beyond / (beyond + 8.0)).min(0.98)
+        let sure = (self.deviations - 2.0).max(0.0) / ((self.deviations - 2.0).max(0.0) + 6.0);
+        let larger = self.before.abs().max(self.after.abs());
+        let large = if larger > 0.0 { ((self.after - self.before).abs() / larger).min(1.0) } else { 0.0 };
+        (sure * (0.5 + 0.5 * large)).min(0.99)
     }
 }
 
-/// The change of level at `onset`, or at the point that divides the series best.
-pub(super) fn detect(points: &[(i64, f64)], onset: Option<i64>) -> Option<Shift> {
+/// The change of level near `onset`, or at the point that divides the series best.
+pub(super) fn detect(points: &[(i64, f64)], onset: Option<i64>, kind: Kind) -> Option<Shift> {
     let split = match onset {
-        Some(onset) => points.partition_point(|(at, _)| *at < onset),
-        None => search(points)?,
+        Some(onset) => near(points, onset),
+        None => search(points, kind)?,
     };
-    let shift = across(points, split)?;
+    let shift = across(points, split, kind)?;
     (shift.deviations >= CLEAR).then_some(shift)
 }
 
+/// The point near the given onset that divides the series best: where the sum of ranks differs most (Pettitt 1979).
+fn near(points: &[(i64, f64)], onset: i64) -> usize {
+    let given = points.partition_point(|(at, _)| *at < onset);
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return given };
+    // At least half of the baseline and of what came since stay what they are.
+    let sides = [onset.saturating_sub(first.0) / 2, last.0.saturating_sub(onset) / 2, AROUND_MS];
+    let width = sides.into_iter().min().unwrap_or(0).max(0);
+    let from = points.partition_point(|(at, _)| *at < onset.saturating_sub(width)).max(1);
+    let to = points.partition_point(|(at, _)| *at <= onset.saturating_add(width)).min(points.len());
+    if from >= to {
+        return given;
+    }
+    let ranks = ranks(points);
+    let all: f64 = ranks.iter().sum();
+    let n = points.len() as f64;
+    let mut sum: f64 = ranks[..from].iter().sum();
+    let mut best = (0.0, given);
+    for (split, rank) in ranks.iter().enumerate().take(to).skip(from) {
+        let left = split as f64;
+        let spread = (left * (n - left)).sqrt();
+        let score = (sum - left * all / n).abs() / spread.max(1.0);
+        if score > best.0 {
+            best = (score, split);
+        }
+        sum += rank;
+    }
+    best.1
+}
+
+/// Ranks from 0; equal values share their middle rank.
+fn ranks(points: &[(i64, f64)]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|a, b| points[*a].1.total_cmp(&points[*b].1));
+    let mut ranks = vec![0.0; points.len()];
+    let mut at = 0;
+    while at < order.len() {
+        let same = order[at..].iter().take_while(|other| points[**other].1 == points[order[at]].1).count().max(1);
+        let middle = at as f64 + (same - 1) as f64 / 2.0;
+        for other in &order[at..at + same] {
+            ranks[*other] = middle;
+        }
+        at += same;
+    }
+    ranks
+}
+
 /// Tries every division of the (averaged) series and takes the one with the clearest change.
-fn search(points: &[(i64, f64)]) -> Option<usize> {
+fn search(points: &[(i64, f64)], kind: Kind) -> Option<usize> {
     let step = points.len().div_ceil(SEARCH_POINTS).max(1);
     let averaged: Vec<(i64, f64)> = points
         .chunks(step)
@@ -51,7 +112,7 @@ fn search(points: &[(i64, f64)]) -> Option<usize> {
     let places = FEWEST_BEFORE..averaged.len().saturating_sub(FEWEST_AFTER - 1);
     let best = places
         .filter_map(|split| {
-            let shift = across(&averaged, split)?;
+            let shift = across(&averaged, split, kind)?;
             // A division is better the more points it explains; otherwise the last outlier would always win.
             let explained = split.min(averaged.len() - split) as f64;
             Some((split, shift.deviations * explained.min(12.0).sqrt()))
@@ -60,40 +121,83 @@ fn search(points: &[(i64, f64)]) -> Option<usize> {
     // Averaging blurs where it began; the raw series around the step tells.
     let coarse = best.0 * step;
     let around = coarse.saturating_sub(step)..(coarse + step).min(points.len());
-    let (before, scale) = baseline(&points[..around.start.max(FEWEST_BEFORE).min(points.len())])?;
+    let (before, scale) = baseline(&points[..around.start.max(FEWEST_BEFORE).min(points.len())], kind)?;
     Some(around.into_iter().find(|at| (points[*at].1 - before).abs() > 3.0 * scale).unwrap_or(coarse))
 }
 
-fn across(points: &[(i64, f64)], split: usize) -> Option<Shift> {
-    let (past, now) = points.split_at(split.min(points.len()));
+/// How the points from `split` on differ from those before.
+pub(super) fn across(points: &[(i64, f64)], split: usize, kind: Kind) -> Option<Shift> {
+    let split = split.min(points.len());
+    let (past, now) = points.split_at(split);
     if past.len() < FEWEST_BEFORE || now.len() < FEWEST_AFTER {
         return None;
     }
-    let (before, scale) = baseline(past)?;
-    let after = median(now.iter().map(|(_, value)| *value));
-    let out = |value: f64| (value - before).abs() > 3.0 * scale && (value > before) == (after > before);
-    let outside = now.iter().filter(|(_, value)| out(*value)).count();
-    let share = outside as f64 / now.len() as f64;
-    let start_ms = now.iter().find(|(_, value)| out(*value)).map_or(now[0].0, |(at, _)| *at);
+    let (before, scale) = baseline(past, kind)?;
+    let normal = profiles(past, now, before);
+    // What a third of the time since reaches, and more than one point: spikes do not count, recoveries may.
+    let enough = now.len().div_ceil(3).max(FEWEST_AFTER) - 1;
+    let mut values: Vec<f64> = now.iter().map(|(_, value)| *value).collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = (values[enough], values[values.len() - 1 - enough]);
+    let (rise, fall) = ((high - normal.1).max(0.0), (normal.0 - low).max(0.0));
+    let after = if rise >= fall { high } else { low };
+    let out = |value: f64| {
+        let beyond = if rise >= fall { value - normal.1 } else { normal.0 - value };
+        beyond > 3.0 * scale
+    };
+    let lasting = (0..now.len()).find(|at| out(now[*at].1) && now.get(at + 1).is_none_or(|(_, value)| out(*value)));
     Some(Shift {
-        start_ms,
+        start_ms: now[lasting.unwrap_or(0)].0,
         end_ms: now[now.len() - 1].0,
         before,
         after,
-        deviations: (after - before).abs() / scale * share,
+        deviations: rise.max(fall) / scale,
+        split,
+        normal,
     })
 }
 
-/// Median and robust deviation, with a floor so that a constant series may move a little.
-fn baseline(past: &[(i64, f64)]) -> Option<(f64, f64)> {
-    let middle = median(past.iter().map(|(_, value)| *value));
-    let deviation = 1.4826 * median(past.iter().map(|(_, value)| (value - middle).abs()));
+/// The centres of several normal profiles: all that came before, the last hour, and the same hour of other days. What
+/// lies between two of them is normal.
+fn profiles(past: &[(i64, f64)], now: &[(i64, f64)], all: f64) -> (f64, f64) {
+    let (first, end, begin) = (past[0].0, past[past.len() - 1].0, now[0].0);
+    let lately = past.partition_point(|(at, _)| *at < begin.saturating_sub(HOUR_MS));
+    let mut centres = vec![all];
+    if lately < past.len() {
+        centres.push(median(past[lately..].iter().map(|(_, value)| *value)));
+    }
+    if end.saturating_sub(first) >= DAY_MS {
+        let apart = |at: i64| begin.saturating_sub(at).rem_euclid(DAY_MS);
+        let near = |at: i64| apart(at) <= HOUR_MS / 2 || apart(at) >= DAY_MS - HOUR_MS / 2;
+        let same: Vec<f64> = past[..lately].iter().filter(|(at, _)| near(*at)).map(|(_, value)| *value).collect();
+        if same.len() >= FEWEST_BEFORE {
+            centres.push(median(same.into_iter()));
+        }
+    }
+    let lowest = centres.iter().copied().fold(f64::INFINITY, f64::min);
+    (lowest, centres.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// Median and robust deviation, with floors so that what hardly ever moves may move a little.
+fn baseline(past: &[(i64, f64)], kind: Kind) -> Option<(f64, f64)> {
     let mut sorted: Vec<f64> = past.iter().map(|(_, value)| *value).collect();
     sorted.sort_by(f64::total_cmp);
-    // Where most values are equal the median deviation is 0; the spread of the rest still counts.
+    let middle = middle(&sorted);
+    // Where most values are equal the median deviation is 0; then the mean one tells (Iglewicz and Hoaglin 1993).
+    let deviation = match 1.4826 * median(sorted.iter().map(|value| (value - middle).abs())) {
+        0.0 => 1.2533 * sorted.iter().map(|value| (value - middle).abs() / sorted.len() as f64).sum::<f64>(),
+        deviation => deviation,
+    };
     let inner = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
     let spread = (inner(0.95) - inner(0.05)) / 3.3;
-    let scale = deviation.max(spread).max(0.02 * middle.abs()).max(1e-9);
+    let floor = match kind {
+        // What arrives at random varies by its root (Poisson).
+        Kind::Traffic => middle.abs().sqrt().max(1.0),
+        // One failed call among a thousand.
+        Kind::Success => 0.1,
+        _ => 1e-9,
+    };
+    let scale = deviation.max(spread).max(0.02 * middle.abs()).max(floor);
     (middle.is_finite() && scale.is_finite()).then_some((middle, scale))
 }
 
@@ -101,6 +205,10 @@ fn baseline(past: &[(i64, f64)]) -> Option<(f64, f64)> {
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
+    middle(&sorted)
+}
+
+fn middle(sorted: &[f64]) -> f64 {
     match sorted.len() {
         0 => 0.0,
         n if n % 2 == 1 => sorted[n / 2],

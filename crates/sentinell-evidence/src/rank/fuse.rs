@@ -70,7 +70,9 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
     let mut doubt = 1.0;
     for at in &supports {
         // Findings of one source repeat each other: each further one adds a third of the one before.
-        let source = findings[*at].source.split('#').next().unwrap_or_default();
+        // So do the metrics of one component.
+        let metric = findings[*at].kind == FindingKind::MetricShift;
+        let source = if metric { "" } else { findings[*at].source.split('#').next().unwrap_or_default() };
         let repeats = per_source.entry(source).or_insert(0);
         doubt *= 1.0 - weight(&findings[*at]) * 0.33_f64.powi(*repeats);
         *repeats = (*repeats + 1).min(30);
@@ -103,7 +105,9 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
 
 /// What one finding is worth alone: its strength, by how narrowly it names the cause.
 fn weight(finding: &Finding) -> f64 {
-    let trust = 0.25 + 0.075 * f64::from(finding.specificity.min(10));
+    // What moved and is not explained by what it calls is at fault more often than one log line among many.
+    let base = if finding.kind == FindingKind::MetricShift { 0.45 } else { 0.25 };
+    let trust = base + 0.075 * f64::from(finding.specificity.min(10));
     unit(finding.strength) * trust.min(0.97)
 }
 
