@@ -124,4 +124,36 @@ mod tests {
         );
         assert!(found[1].strength > 0.7 && found[2].strength < 0.2);
     }
+
+    fn told(pod: &str, from: i64, values: impl Fn(i64) -> f64) -> Series {
+        let labels = [("service", "kiosk"), ("caller", "gate"), ("callee", "kiosk")];
+        Series {
+            subject: Entity::new(EntityKind::Pod, pod),
+            name: "success_rate".to_owned(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            source: pod.to_owned(),
+            points: (from..130).map(|minute| (minute * 60_000, values(minute))).collect(),
+        }
+    }
+
+    fn canary(series: &[Series]) -> Vec<Finding> {
+        let members = vec![Entity::new(EntityKind::Pod, "kiosk-new")];
+        compare(&[Change { members, ..change(100) }], series, Some(105 * 60_000))
+    }
+
+    #[test]
+    fn a_new_version_is_blamed_for_what_the_old_one_beside_it_does_not_suffer() {
+        let old = || told("kiosk-old", 60, |_| 100.0);
+        let bad = canary(&[old(), told("kiosk-new", 101, |_| 20.0)]);
+        assert!(bad[0].specificity == 8 && bad[0].strength > 0.5, "{bad:?}");
+        let mute = canary(&[old()]);
+        assert!(mute[0].summary.contains("nobody reaches") && mute[0].strength > 0.5, "{mute:?}");
+        let alike = [told("kiosk-old", 60, |m| if m < 100 { 100.0 } else { 40.0 }), told("kiosk-new", 101, |_| 40.0)];
+        let innocent = canary(&alike);
+        assert!(
+            innocent.iter().any(|f| f.kind == FindingKind::Healthy && f.summary.contains("as well as")),
+            "{innocent:?}"
+        );
+        assert!(innocent.iter().all(|f| f.kind == FindingKind::Healthy || f.strength < 0.2));
+    }
 }

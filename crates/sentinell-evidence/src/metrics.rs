@@ -267,6 +267,57 @@ mod tests {
         assert!(found[0].summary.starts_with("sooner") && found[0].strength > found[1].strength);
     }
 
+    /// The wobbling baseline of two hours at 15 s, and what follows.
+    fn calls_of(who: &str, name: &str, usual: f64, since: f64) -> Series {
+        let values = (0..480).map(|n| if n < 400 { usual * (1.0 + 0.02 * wobble(n)) } else { since });
+        let mut one = series(name, values);
+        one.subject = Entity::new(EntityKind::Service, who);
+        one
+    }
+
+    #[test]
+    fn what_a_caller_suffers_from_its_callee_is_not_its_own() {
+        let service = |name: &str| Entity::new(EntityKind::Service, name);
+        let slow = [
+            calls_of("kiosk", "latency_avg", 0.2, 1.2),
+            calls_of("kiosk", "requests", 100.0, 100.0),
+            calls_of("mill", "latency_avg", 0.1, 1.1),
+            calls_of("mill", "requests", 100.0, 100.0),
+            // Slower by more, but hardly anybody asks it.
+            calls_of("attic", "latency_avg", 0.1, 3.0),
+            calls_of("attic", "requests", 2.0, 2.0),
+        ];
+        let calls = [(service("kiosk"), service("mill"))];
+        let mut found = analyze_calls(&slow, &calls, Some(400 * 15_000));
+        found.sort_by(|a, b| b.strength.total_cmp(&a.strength));
+        let order: Vec<&str> = found.iter().map(|f| f.subject.name.as_str()).collect();
+        assert_eq!(order, ["mill", "attic", "kiosk"], "{found:?}");
+        assert!(found[2].summary.ends_with("mostly through mill") && found[0].strength > 3.0 * found[1].strength);
+    }
+
+    #[test]
+    fn an_onset_that_is_a_minute_off_changes_nothing() {
+        let step = series("queue_depth", (0..480).map(|n| 20.0 + 3.0 * wobble(n) + if n >= 400 { 30.0 } else { 0.0 }));
+        let at = |seconds: i64| analyze(std::slice::from_ref(&step), Some(400 * 15_000 + seconds * 1000));
+        assert_eq!(at(0)[0].window.unwrap().start_ms, 400 * 15_000);
+        assert_eq!((at(60), at(-60)), (at(0), at(0)));
+    }
+
+    #[test]
+    fn a_level_that_was_there_in_the_last_hour_is_normal() {
+        let drifted = |n: u32| if n >= 300 { 60.0 } else { 20.0 };
+        let back = series("queue_depth", (0..700).map(|n| drifted(n) + wobble(n)));
+        assert_eq!(analyze(&[back], Some(680 * 15_000)), []);
+    }
+
+    #[test]
+    fn a_share_of_success_hurts_when_it_falls_only() {
+        let share = |since: f64| calls_of("mill", "success_rate", 99.9, since);
+        assert_eq!(analyze(&[share(100.0)], Some(400 * 15_000)), []);
+        let found = analyze(&[share(95.0)], Some(400 * 15_000));
+        assert!(found[0].summary.contains("fell from 99.9") && found[0].strength > 0.7, "{found:?}");
+    }
+
     #[test]
     fn charts_stay_small_and_keep_the_peak() {
         let mut values = vec![1.0; 5000];

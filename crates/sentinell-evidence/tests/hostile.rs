@@ -99,13 +99,13 @@ proptest! {
         lines in vec(log_line(), 0..300),
         baseline in vec(log_line(), 0..120),
         points in vec(vec((instant(), value()), 0..150), 0..4),
-        name in prop_oneof![Just("up"), Just("jobs_total"), Just("queue")],
+        name in prop_oneof![Just("up"), Just("jobs_total"), Just("queue"), Just("success_rate"), Just("latency"), Just("requests")],
         changes in vec((instant(), text(), text()), 0..5),
         onset_ms in proptest::option::of(instant()),
     ) {
         let who = Entity::new(EntityKind::Service, "kiosk");
         let change = |(at_ms, kind, summary): (i64, String, String)| Change {
-            at_ms, subject: who.clone(), kind, reference: summary.clone(), touched: vec![summary.clone()], summary, members: vec![],
+            at_ms, subject: who.clone(), kind, reference: summary.clone(), touched: vec![summary.clone()], summary, members: vec![who.clone()],
         };
         sound(&Case {
             onset_ms,

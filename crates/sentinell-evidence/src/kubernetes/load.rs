@@ -242,9 +242,9 @@ impl<'a> Slow<'a> {
 
     fn by(case: &Case, moves: &'a BTreeMap<Entity, Moves>, pick: fn(&Moves) -> Option<&Rise>) -> Self {
         let slow = |rise: &&Rise| rise.by > 0.0 && rise.times >= SLOW;
-        // That nothing else is wrong with it can only be said where its objects or its cpu were seen.
-        let seen = |moved: &Moves| !case.kubernetes.is_empty() || moved.cpu > 0.0;
-        let services = moves.iter().filter(|(entity, moved)| entity.kind != EntityKind::Node && seen(moved));
+        // That nothing else is wrong with it can only be said where objects or processors were looked at.
+        let seen = !case.kubernetes.is_empty() || moves.values().any(|moved| moved.cpu > 0.0);
+        let services = moves.iter().filter(|(entity, _)| entity.kind != EntityKind::Node && seen);
         let rises: Vec<(&Entity, &Rise)> =
             services.filter_map(|(entity, moved)| Some((entity, pick(moved).filter(slow)?))).collect();
         let all: BTreeMap<&str, &Rise> = rises.iter().map(|(entity, rise)| (entity.name.as_str(), *rise)).collect();
