@@ -312,10 +312,11 @@ mod tests {
 
     #[test]
     fn a_share_of_success_hurts_when_it_falls_only() {
-        let share = |since: f64| calls_of("mill", "success_rate", 99.9, since);
+        let share =
+            |since: f64| series("success_rate", (0..480).map(|n| if n < 400 { 99.8 + 0.1 * wobble(n) } else { since }));
         assert_eq!(analyze(&[share(100.0)], Some(400 * 15_000)), []);
         let found = analyze(&[share(95.0)], Some(400 * 15_000));
-        assert!(found[0].summary.contains("fell from 99.9") && found[0].strength > 0.7, "{found:?}");
+        assert!(found[0].summary.contains("fell from 99.8") && found[0].strength > 0.7, "{found:?}");
     }
 
     #[test]
