@@ -2,6 +2,7 @@
 
 mod claim;
 mod clock;
+mod header;
 pub mod level;
 mod mask;
 pub mod miner;
@@ -15,6 +16,7 @@ use crate::case::LogStream;
 use crate::finding::{Fault, Finding, FindingKind, Window};
 use crate::text::{bounded, quoted};
 use claim::{Claim, claims};
+pub use header::Layout;
 pub use miner::{Limits, Miner, Template, TemplateRef};
 pub use parse::{Parsed, parse};
 pub use stream::is_continuation;

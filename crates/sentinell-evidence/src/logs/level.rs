@@ -74,7 +74,7 @@ fn keyed(head: &[u8], start: usize) -> bool {
         .any(|key| head[begin..end].eq_ignore_ascii_case(key.as_bytes()))
 }
 
-fn word_level(word: &[u8]) -> Option<Level> {
+pub(super) fn word_level(word: &[u8]) -> Option<Level> {
     const WORDS: [(&str, Level); 21] = [
         ("trace", Level::Debug),
         ("debug", Level::Debug),

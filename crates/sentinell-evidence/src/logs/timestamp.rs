@@ -15,7 +15,7 @@ pub struct Stamp {
 ///
 /// ISO 8601 and RFC 3339, log4j (`2015-10-18 18:01:47,978`), compact dates (`20171223-22:15:29:606`,
 /// `081109 203615`, `17/06/09 20:10:40`), syslog (`Jun 14 15:16:01`), Apache (`[Sun Dec 04 04:47:44 2005]`),
-/// klog (`E0512 10:11:12.123456`) and epoch seconds or milliseconds. `None` where the line does not begin so,
+/// klog (`E0512 10:11:12.123456`), logcat (`03-17 16:13:38.811`) and epoch seconds or milliseconds. `None` where the line does not begin so,
 /// or where the format names no year (see [`leading_stamp`] for those).
 pub fn parse_timestamp(line: &str) -> Option<i64> {
     leading_stamp(line).filter(|stamp| stamp.has_year).map(|stamp| stamp.at_ms)
@@ -166,7 +166,7 @@ fn numeric(bytes: &[u8]) -> Option<Stamp> {
     let whole = |at_ms, len| Some(Stamp { at_ms, len, has_year: true });
     match run_of_digits(bytes) {
         4 => iso(bytes),
-        2 => slashed(bytes),
+        2 => slashed(bytes).or_else(|| yearless(bytes)),
         8 if matches!(bytes.get(8), Some(b'-' | b'T' | b' ')) => {
             let date = Civil::checked(digits(bytes, 0, 4)?, digits(bytes, 4, 2)?, digits(bytes, 6, 2)?)?;
             let (time, len) = clock(bytes, 9).or_else(|| loose_clock(bytes, 9))?;
@@ -208,6 +208,18 @@ fn iso(bytes: &[u8]) -> Option<Stamp> {
     };
     let (east, more) = offset(bytes, 11 + len);
     Some(Stamp { at_ms: date.at(time) - east, len: 11 + len + more, has_year: true })
+}
+
+/// `03-17 16:13:38.811` and `10.30 16:49:06` (month first), and a time of day alone.
+fn yearless(bytes: &[u8]) -> Option<Stamp> {
+    if bytes.get(2) == Some(&b':') {
+        let (time, len) = clock(bytes, 0)?;
+        return Some(Stamp { at_ms: time, len, has_year: false });
+    }
+    let marked = matches!(bytes.get(2), Some(b'-' | b'.')) && bytes.get(5) == Some(&b' ');
+    let date = marked.then(|| Civil::checked(1970, digits(bytes, 0, 2)?, digits(bytes, 3, 2)?)).flatten()?;
+    let (time, len) = clock(bytes, 6)?;
+    Some(Stamp { at_ms: date.at(time), len: 6 + len, has_year: false })
 }
 
 /// `17/06/09 20:10:40` (year first) and `09/Jun/2017:20:10:40 +0000`.
@@ -306,6 +318,8 @@ mod tests {
         assert_eq!((a.at_ms - b.at_ms, a.has_year, a.len), (864_000_000, false, 15));
         let klog = leading_stamp("E0614 15:16:01.250000   12 a.go:1] x").unwrap();
         assert_eq!(klog.at_ms - a.at_ms, 250);
+        assert_eq!(leading_stamp("06-14 15:16:01.250 boot"), Some(Stamp { len: 18, ..klog }));
+        assert_eq!(leading_stamp("15:16:01 boot").map(|stamp| stamp.at_ms), Some(54_961_000));
         assert_eq!(parse_timestamp("Jun 14 15:16:01 host app: x"), None);
     }
 
