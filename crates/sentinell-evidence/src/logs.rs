@@ -2,13 +2,17 @@
 
 mod claim;
 mod clock;
+mod entry;
 mod header;
 pub mod level;
+mod list;
 mod mask;
+mod merge;
 pub mod miner;
 mod parse;
 mod score;
 mod stream;
+mod table;
 pub mod timestamp;
 mod word;
 

@@ -1,7 +1,7 @@
 //! One pass over a line: words and marks, typed variables masked, no allocation for what was seen before.
 
-use super::timestamp::leading_stamp;
-use super::word::{Hasher, Sink, mask_word};
+use super::timestamp::{leading_stamp, named_month};
+use super::word::{Hasher, Nature, Sink, WordHash, Written, mask_word};
 use memchr::memchr2;
 
 /// Most units kept of one line; the rest is one `<more>`.
@@ -10,11 +10,14 @@ pub(super) const MOST_UNITS: usize = 192;
 /// Most bytes of one line looked at.
 pub(super) const MOST_BYTES: usize = 8 * 1024;
 
+/// Stands for what is beyond those bounds.
+pub(super) const MORE: &str = "<more>";
+
 /// What a unit is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A word, perhaps with masked parts.
-    Word,
+    Word(Nature),
     /// A punctuation mark.
     Mark,
     /// A whole masked stretch (a quoted string, the leading time).
@@ -39,8 +42,12 @@ pub(super) struct Scan {
     pub(super) units: Vec<Unit>,
     /// Hash of the whole masked line.
     pub(super) hash: u64,
+    /// Hash of the figures that belong to names; 0 where there are none.
+    pub(super) figures: u32,
+    /// Whether names of machines are variables.
+    pub(super) general: bool,
     /// Where the quoted message that is being read ends; quotes up to there are plain marks.
-    message_end: usize,
+    pub(super) message_end: usize,
 }
 
 const SPACE: u8 = 1;
@@ -76,6 +83,7 @@ impl Scan {
     pub(super) fn line(&mut self, line: &str) {
         self.units.clear();
         self.message_end = 0;
+        self.figures = 0;
         let bytes = line.as_bytes();
         let limit = bytes.len().min(MOST_BYTES);
         let bytes = &bytes[..limit];
@@ -95,7 +103,7 @@ impl Scan {
             };
         }
         if at < bytes.len() || limit < line.len() {
-            self.push_masked("<more>", limit, limit, true);
+            self.push_masked(MORE, limit, limit, true);
         }
         let mut whole = Hasher::default();
         for unit in &self.units {
@@ -122,14 +130,52 @@ impl Scan {
             }
             end += 1;
         }
-        let mut hasher = Hasher::default();
-        mask_word(&bytes[start..end], &mut hasher);
-        self.push(hasher.finish(), Kind::Word, start, end, spaced(bytes, start));
+        if let Some(len) = inner_stamp(&bytes[start..], end - start) {
+            self.push_masked("<time>", start, start + len, spaced(bytes, start));
+            return start + len;
+        }
+        if end - start <= 3 && self.is_unit_of_size(&bytes[start..end], start) {
+            return end;
+        }
+        self.push_word(bytes, start, end, spaced(bytes, start));
         end
+    }
+
+    fn push_word(&mut self, bytes: &[u8], start: usize, end: usize, spaced: bool) {
+        let mut sink = WordHash::default();
+        let nature = mask_word(&bytes[start..end], self.general, &mut sink);
+        if let Some(figures) = sink.figures {
+            let mixed = figures.finish();
+            self.figures = self.figures.rotate_left(5) ^ (mixed as u32 | 1);
+        }
+        self.push(sink.masked.finish(), Kind::Word(nature), start, end, spaced);
+    }
+
+    /// Makes the number before a unit of size and the unit one variable: `3 KB` in one line is `4 MB` in another.
+    fn is_unit_of_size(&mut self, word: &[u8], start: usize) -> bool {
+        if !matches!(word, [b'B'] | [b'k' | b'K' | b'M' | b'G' | b'T', b'B'] | [b'K' | b'M' | b'G' | b'T', b'i', b'B'])
+        {
+            return false;
+        }
+        let Some(last) = self.units.last_mut() else { return false };
+        let near = last.kind == Kind::Word(Nature::Variable("<num>")) && last.end as usize + 1 == start;
+        if near {
+            let mut sink = WordHash::default();
+            sink.mask("<size>");
+            last.hash = sink.masked.finish();
+            last.kind = Kind::Masked("<size>");
+            last.end += 1 + word.len() as u32;
+        }
+        near
     }
 
     fn push_mark(&mut self, bytes: &[u8], at: usize) -> usize {
         self.push(u64::from(bytes[at]), Kind::Mark, at, at + 1, spaced(bytes, at));
+        // Brackets with nothing between them, apart from the word before: no call, but a value that is not there.
+        let closes = matches!((bytes[at], bytes.get(at + 1)), (b'(', Some(b')')) | (b'[', Some(b']')));
+        if closes && spaced(bytes, at) {
+            self.push_masked("", at + 1, at + 1, false);
+        }
         at + 1
     }
 
@@ -145,9 +191,7 @@ impl Scan {
         let single = !inside.iter().any(|b| CLASS[usize::from(*b)] == SPACE);
         if next == Some(&b':') || (single && !inside.is_empty() && inside.len() <= 128) {
             self.push_mark(bytes, at);
-            let mut hasher = Hasher::default();
-            mask_word(inside, &mut hasher);
-            self.push(hasher.finish(), Kind::Word, at + 1, end, false);
+            self.push_word(bytes, at + 1, end, false);
             return self.push_mark(bytes, end);
         }
         if self.is_message() {
@@ -182,19 +226,19 @@ impl Scan {
         let Some(key) = back.next() else { return false };
         let between = self.units.len().saturating_sub(1) as u64;
         between > 0
-            && key.kind == Kind::Word
+            && key.kind == Kind::Word(Nature::Constant)
             && self.units.last().is_some_and(|u| matches!(u8::try_from(u.hash), Ok(b':' | b'=')))
             && KEYS.iter().any(|name| {
                 let mut hasher = Hasher::default();
-                hasher.literal(name);
+                hasher.bytes(name);
                 hasher.finish() == key.hash
             })
     }
 
     fn push_masked(&mut self, name: &'static str, start: usize, end: usize, spaced: bool) {
-        let mut hasher = Hasher::default();
-        hasher.mask(name);
-        self.push(hasher.finish(), Kind::Masked(name), start, end, spaced);
+        let mut sink = WordHash::default();
+        sink.mask(name);
+        self.push(sink.masked.finish(), Kind::Masked(name), start, end, spaced);
     }
 
     fn push(&mut self, hash: u64, kind: Kind, start: usize, end: usize, spaced: bool) {
@@ -202,6 +246,14 @@ impl Scan {
         let (start, end) = (u32::try_from(start).unwrap_or(0), u32::try_from(end).unwrap_or(0));
         self.units.push(Unit { hash, kind, start, end, spaced });
     }
+}
+
+/// The length of a date that begins with the name of a day or month, as a word of three letters may.
+fn inner_stamp(bytes: &[u8], word: usize) -> Option<usize> {
+    if word != 3 || !bytes[0].is_ascii_uppercase() || !bytes[1].is_ascii_lowercase() {
+        return None;
+    }
+    named_month(bytes).map(|stamp| stamp.len)
 }
 
 fn spaced(bytes: &[u8], at: usize) -> bool {
@@ -218,8 +270,15 @@ fn joins(bytes: &[u8], at: usize) -> bool {
     before == b':'
         || (before.is_ascii_hexdigit()
             && next.is_ascii_hexdigit()
-            && (before.is_ascii_digit() || next.is_ascii_digit()))
+            && (before.is_ascii_digit() || next.is_ascii_digit() || in_pairs(bytes, at)))
         || (before.is_ascii_alphanumeric() && next.is_ascii_digit() && before.is_ascii_digit())
+}
+
+/// Whether the colon stands between pairs of hexadecimal digits, with another colon beyond one of them.
+fn in_pairs(bytes: &[u8], at: usize) -> bool {
+    let pair = |from: usize| bytes.get(from..from + 2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    let beside = bytes.get(at + 3) == Some(&b':') || at >= 3 && bytes[at - 3] == b':';
+    at >= 2 && pair(at - 2) && pair(at + 1) && beside
 }
 
 /// Where the quotation that opens at `at` closes.
@@ -237,13 +296,13 @@ fn closing(bytes: &[u8], at: usize, quote: u8) -> Option<usize> {
     }
 }
 
-/// A unit as it shows in a template.
-pub(super) fn render(line: &str, unit: &Unit, out: &mut String) {
+/// A unit as it shows in a template, with the figures of names or with them masked.
+pub(super) fn render(line: &str, unit: &Unit, general: bool, with_figures: bool, out: &mut String) {
     match unit.kind {
         Kind::Masked(name) => out.push_str(name),
-        Kind::Mark | Kind::Word => {
+        Kind::Mark | Kind::Word(_) => {
             let word = line.as_bytes().get(unit.start as usize..unit.end as usize).unwrap_or_default();
-            mask_word(word, out);
+            mask_word(word, general, &mut Written { text: out, with_figures });
         }
     }
 }
@@ -257,7 +316,7 @@ pub(super) fn masked(line: &str) -> String {
         if unit.spaced && !out.is_empty() {
             out.push(' ');
         }
-        render(line, unit, &mut out);
+        render(line, unit, false, true, &mut out);
     }
     out
 }

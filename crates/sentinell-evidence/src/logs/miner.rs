@@ -4,7 +4,11 @@
 //! (same marks in the same places); once a place has held several different words it becomes `<*>`. Memory is
 //! bounded by the number of templates and of units a line.
 
-use super::mask::{Kind, Scan, render};
+use super::entry::Entry;
+use super::list::Lists;
+use super::mask::{Kind, Scan};
+use super::merge::merge;
+use super::table::Table;
 use super::word::Hasher;
 use std::collections::BTreeMap;
 
@@ -13,11 +17,15 @@ use std::collections::BTreeMap;
 pub struct Limits {
     /// Most templates; lines of further kinds go to one template `<other>`.
     pub templates: usize,
+    /// Whether kinds are as general as a person would write them: names of machines, what follows a preposition, and
+    /// the items of a list are variables from the second or third on. Without, kinds stay narrow, so that a change in
+    /// one of a few values is seen as a change.
+    pub general: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { templates: 4096 }
+        Self { templates: 4096, general: false }
     }
 }
 
@@ -37,14 +45,8 @@ pub struct Template {
     pub count: u64,
 }
 
-/// Most remembered masked forms; beyond that the memory starts afresh.
-const MOST_REMEMBERED: usize = 1 << 16;
-
 /// Most siblings a new form is compared with.
 const MOST_SIBLINGS: usize = 192;
-
-/// Stands for any word in a template.
-const ANY: u64 = 0;
 
 /// Learns the kinds of lines of one stream.
 #[derive(Debug)]
@@ -54,24 +56,7 @@ pub struct Miner {
     entries: Vec<Entry>,
     known: Table,
     groups: BTreeMap<u64, Vec<u32>>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// One hash a unit, [`ANY`] where the word varies.
-    hashes: Vec<u64>,
-    /// Which units are words (the others are marks, the same throughout a group).
-    words: Vec<u16>,
-    pieces: Vec<Piece>,
-    count: u64,
-    /// Itself, or the template it was merged into.
-    parent: u32,
-}
-
-#[derive(Debug, Clone)]
-struct Piece {
-    text: String,
-    spaced: bool,
+    lists: Lists,
 }
 
 impl Default for Miner {
@@ -83,14 +68,14 @@ impl Default for Miner {
 impl Miner {
     /// A miner that has seen nothing.
     pub fn new(limits: Limits) -> Self {
-        let other = Entry {
-            hashes: Vec::new(),
-            words: Vec::new(),
-            pieces: vec![Piece { text: "<other>".to_owned(), spaced: false }],
-            count: 0,
-            parent: 0,
-        };
-        Self { limits, scan: Scan::default(), entries: vec![other], known: Table::default(), groups: BTreeMap::new() }
+        Self {
+            limits,
+            scan: Scan { general: limits.general, ..Scan::default() },
+            entries: vec![Entry::other()],
+            known: Table::default(),
+            groups: BTreeMap::new(),
+            lists: Lists::default(),
+        }
     }
 
     /// Counts a line and names its kind.
@@ -98,10 +83,17 @@ impl Miner {
         self.scan.line(line);
         let hash = self.scan.hash;
         let index = match self.known.get(hash) {
-            Some(index) => self.root(index),
+            Some(known) => {
+                let index = self.root(known.index);
+                if known.figures != self.scan.figures {
+                    self.entries[index as usize].soften(line, &self.scan);
+                    self.known.insert(hash, index, self.scan.figures);
+                }
+                index
+            }
             None => {
                 let index = self.learn(line);
-                self.known.insert(hash, index);
+                self.known.insert(hash, index, self.scan.figures);
                 index
             }
         };
@@ -118,10 +110,10 @@ impl Miner {
 
     /// A kind's id, text and count; the empty template for a reference of another miner.
     pub fn template(&self, template: TemplateRef) -> Template {
-        let text = self.text(self.root(template.0));
+        let entry = self.entries.get(self.root(template.0) as usize);
+        let (text, count) = entry.map_or((String::new(), 0), |entry| (entry.text(), entry.count));
         let mut hasher = Hasher::default();
         hasher.bytes(text.as_bytes());
-        let count = self.entries.get(self.root(template.0) as usize).map_or(0, |e| e.count);
         Template { id: format!("{:016x}", hasher.finish()), text, count }
     }
 
@@ -132,18 +124,6 @@ impl Miner {
             .filter(|(index, entry)| entry.parent == *index && entry.count > 0)
             .map(|(index, _)| (TemplateRef(index), self.template(TemplateRef(index))))
             .collect()
-    }
-
-    fn text(&self, index: u32) -> String {
-        let mut text = String::new();
-        let Some(entry) = self.entries.get(index as usize) else { return text };
-        for (at, piece) in entry.pieces.iter().enumerate() {
-            if piece.spaced && !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(if entry.hashes.get(at) == Some(&ANY) { "<*>" } else { &piece.text });
-        }
-        text
     }
 
     fn root(&self, mut index: u32) -> u32 {
@@ -158,29 +138,33 @@ impl Miner {
 
     /// Finds the template of a masked form that was not seen before, or makes one.
     fn learn(&mut self, line: &str) -> u32 {
+        if self.limits.general
+            && let Some((index, start)) = self.lists.find(&self.scan)
+        {
+            let index = self.root(index);
+            self.entries[index as usize].shorten(start);
+            return index;
+        }
         let group = self.skeleton();
         let members = self.groups.entry(group).or_default();
         members.retain(|index| self.entries[*index as usize].parent == *index);
-        let members = members.clone();
-        let recent = members.iter().rev().take(MOST_SIBLINGS);
-        if let Some(index) = recent.clone().find(|index| self.entries[**index as usize].accepts(&self.scan)) {
+        let recent: Vec<u32> = members.iter().rev().take(MOST_SIBLINGS).copied().collect();
+        if let Some(index) = recent.iter().find(|index| self.entries[**index as usize].accepts(&self.scan)) {
+            self.entries[*index as usize].soften(line, &self.scan);
             return *index;
         }
-        let words = self.scan.units.iter().filter(|u| u.kind != Kind::Mark).count();
-        let siblings: Vec<u32> = recent
-            .filter(|index| self.entries[**index as usize].distance(&self.scan) <= (words / 4).max(1))
-            .copied()
-            .collect();
-        if let Some(index) = self.merge(&siblings, words) {
+        if let Some(index) = merge(&mut self.entries, &recent, line, &self.scan) {
             return index;
         }
         if self.entries.len() > self.limits.templates {
             return 0;
         }
         let index = u32::try_from(self.entries.len()).unwrap_or(0);
-        let entry = Entry::of(line, &self.scan, index);
-        self.entries.push(entry);
+        self.entries.push(Entry::of(line, &self.scan, index));
         self.groups.entry(group).or_default().push(index);
+        if self.limits.general {
+            self.lists.add(&self.scan, index);
+        }
         index
     }
 
@@ -192,151 +176,6 @@ impl Miner {
             hasher.add(if unit.kind == Kind::Mark { unit.hash } else { 1 << 40 });
         }
         hasher.finish()
-    }
-
-    /// Makes the places that vary between the new form and its siblings variable, if they vary enough to be one.
-    fn merge(&mut self, siblings: &[u32], words: usize) -> Option<u32> {
-        // Few words carry their meaning each; many values are needed before one of them counts as a variable.
-        let needed = match words {
-            0 | 1 => return None,
-            2 => 16,
-            3 => 8,
-            _ => 4,
-        };
-        if siblings.len() + 1 < needed {
-            return None;
-        }
-        let variable = self.variable_places(siblings, needed);
-        // Neighbouring words that vary together are prose, and prose tells kinds apart.
-        if variable.windows(2).any(|pair| pair[1] == pair[0] + 1) {
-            return None;
-        }
-        let agrees = |entry: &Entry| {
-            entry.words.iter().all(|at| {
-                let place = usize::from(*at);
-                variable.contains(at) || entry.hashes[place] == self.scan.units[place].hash
-            })
-        };
-        let joined: Vec<u32> = siblings.iter().copied().filter(|i| agrees(&self.entries[*i as usize])).collect();
-        let (first, others) = joined.iter().min().zip(Some(&joined))?;
-        if joined.len() + 1 < needed {
-            return None;
-        }
-        let first = *first;
-        let mut moved = 0;
-        for other in others.iter().filter(|i| **i != first) {
-            let entry = &mut self.entries[*other as usize];
-            entry.parent = first;
-            moved += entry.count;
-        }
-        let kept = &mut self.entries[first as usize];
-        kept.count += moved;
-        for at in variable {
-            kept.hashes[usize::from(at)] = ANY;
-        }
-        Some(first)
-    }
-
-    fn variable_places(&self, siblings: &[u32], needed: usize) -> Vec<u16> {
-        let mut places = Vec::new();
-        let Some(sample) = siblings.first() else { return places };
-        for at in &self.entries[*sample as usize].words {
-            let place = usize::from(*at);
-            let mut values: Vec<u64> = siblings.iter().map(|i| self.entries[*i as usize].hashes[place]).collect();
-            values.push(self.scan.units[place].hash);
-            values.sort_unstable();
-            values.dedup();
-            if values.len() >= needed || values.contains(&ANY) {
-                places.push(*at);
-            }
-        }
-        places
-    }
-}
-
-impl Entry {
-    fn of(line: &str, scan: &Scan, index: u32) -> Self {
-        let words = (0_u16..).zip(&scan.units).filter(|(_, u)| u.kind != Kind::Mark).map(|(at, _)| at).collect();
-        let pieces = scan.units.iter().map(|unit| {
-            let mut text = String::new();
-            render(line, unit, &mut text);
-            Piece { text, spaced: unit.spaced }
-        });
-        Self {
-            hashes: scan.units.iter().map(|u| u.hash).collect(),
-            words,
-            pieces: pieces.collect(),
-            count: 0,
-            parent: index,
-        }
-    }
-
-    /// Whether a scanned line of the same skeleton is of this kind.
-    fn accepts(&self, scan: &Scan) -> bool {
-        self.words.iter().all(|at| {
-            let hash = self.hashes[usize::from(*at)];
-            hash == ANY || hash == scan.units[usize::from(*at)].hash
-        })
-    }
-
-    /// In how many words a scanned line of the same skeleton differs.
-    fn distance(&self, scan: &Scan) -> usize {
-        self.words
-            .iter()
-            .filter(|at| {
-                let hash = self.hashes[usize::from(**at)];
-                hash != ANY && hash != scan.units[usize::from(**at)].hash
-            })
-            .count()
-    }
-}
-
-/// Open addressing from a masked line's hash to its template: no allocation on the hot path, order never visible.
-#[derive(Debug, Default)]
-struct Table {
-    slots: Vec<(u64, u32)>,
-    used: usize,
-}
-
-/// Marks a free slot; no template has this number, because their count is bounded far below.
-const FREE: u32 = u32::MAX;
-
-impl Table {
-    fn get(&self, hash: u64) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut at = usize::try_from(hash & mask as u64).ok()?;
-        loop {
-            match self.slots[at] {
-                (_, FREE) => return None,
-                (known, index) if known == hash => return Some(index),
-                _ => at = (at + 1) & mask,
-            }
-        }
-    }
-
-    fn insert(&mut self, hash: u64, index: u32) {
-        if self.used >= MOST_REMEMBERED {
-            self.slots.fill((0, FREE));
-            self.used = 0;
-        }
-        if self.used * 2 >= self.slots.len() {
-            let size = (self.slots.len() * 2).max(256);
-            let old = std::mem::replace(&mut self.slots, vec![(0, FREE); size]);
-            for (hash, index) in old.into_iter().filter(|(_, index)| *index != FREE) {
-                self.place(hash, index);
-            }
-        }
-        self.place(hash, index);
-        self.used += 1;
-    }
-
-    fn place(&mut self, hash: u64, index: u32) {
-        let mask = self.slots.len() - 1;
-        let mut at = usize::try_from(hash & mask as u64).unwrap_or(0);
-        while self.slots[at].1 != FREE {
-            at = (at + 1) & mask;
-        }
-        self.slots[at] = (hash, index);
     }
 }
 
@@ -374,7 +213,7 @@ mod tests {
 
     #[test]
     fn kinds_beyond_the_limit_share_one_template() {
-        let mut miner = Miner::new(Limits { templates: 8 });
+        let mut miner = Miner::new(Limits { templates: 8, ..Limits::default() });
         for n in 0..100_u8 {
             let word: String = [b'a' + n / 10, b'a' + n % 10].map(char::from).iter().collect();
             miner.push(&word);

@@ -245,7 +245,7 @@ fn month(name: &[u8]) -> Option<i64> {
 }
 
 /// `Jun 14 15:16:01`, `Sun Dec 04 04:47:44 2005`, `Sun Dec 04 04:47:44.123456 2005`.
-fn named_month(bytes: &[u8]) -> Option<Stamp> {
+pub(super) fn named_month(bytes: &[u8]) -> Option<Stamp> {
     const WEEKDAYS: [&[u8]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
     let mut at = 0;
     if WEEKDAYS.contains(&bytes.get(..3)?) && bytes.get(3) == Some(&b' ') {
@@ -263,6 +263,11 @@ fn named_month(bytes: &[u8]) -> Option<Stamp> {
     at += width + 1;
     let (time, len) = clock(bytes, at)?;
     at += len;
+    // A zone's abbreviation means different things in different places; it is passed over.
+    let zone = bytes.get(at + 1..).map_or(0, |rest| rest.iter().take(5).take_while(|b| b.is_ascii_uppercase()).count());
+    if (3..=4).contains(&zone) && bytes.get(at + zone + 1) == Some(&b' ') && digits(bytes, at + zone + 2, 4).is_some() {
+        at += zone + 1;
+    }
     let year = if bytes.get(at) == Some(&b' ') { digits(bytes, at + 1, 4) } else { None };
     let ends = !bytes.get(at + 5).is_some_and(u8::is_ascii_alphanumeric);
     match year {

@@ -12,6 +12,68 @@ pub(super) trait Sink {
     fn literal(&mut self, bytes: &[u8]);
     /// A masked variable, named as it shows: `<num>`.
     fn mask(&mut self, name: &'static str);
+    /// A figure that belongs to a name (`utf8`): constant until it is seen to change.
+    fn figure(&mut self, digits: &[u8]);
+}
+
+/// What a word is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// Constant text.
+    Constant,
+    /// Constant text and variables.
+    Mixed,
+    /// One variable.
+    Variable(&'static str),
+}
+
+/// Hashes a word with its variables masked; apart from that the figures that belong to names.
+#[derive(Debug, Default)]
+pub(super) struct WordHash {
+    pub(super) masked: Hasher,
+    pub(super) figures: Option<Hasher>,
+}
+
+impl Sink for WordHash {
+    fn literal(&mut self, bytes: &[u8]) {
+        self.masked.bytes(bytes);
+    }
+
+    fn mask(&mut self, name: &'static str) {
+        self.masked.add(0xa5a5);
+        self.masked.bytes(name.as_bytes());
+    }
+
+    fn figure(&mut self, digits: &[u8]) {
+        self.mask("<num>");
+        self.figures.get_or_insert_default().bytes(digits);
+    }
+}
+
+/// Writes a word with its variables masked; the figures of names as they are where asked to.
+pub(super) struct Written<'a> {
+    pub(super) text: &'a mut String,
+    pub(super) with_figures: bool,
+}
+
+impl Sink for Written<'_> {
+    fn literal(&mut self, bytes: &[u8]) {
+        for c in String::from_utf8_lossy(bytes).chars() {
+            if c.is_control() || is_formatting(c) {
+                let _ = write!(self.text, "\\u{{{:x}}}", u32::from(c));
+            } else {
+                self.text.push(c);
+            }
+        }
+    }
+
+    fn mask(&mut self, name: &'static str) {
+        self.text.push_str(name);
+    }
+
+    fn figure(&mut self, digits: &[u8]) {
+        if self.with_figures { self.literal(digits) } else { self.mask("<num>") }
+    }
 }
 
 /// A 64-bit hash over pieces; stable across builds and machines, because template ids are kept.
@@ -50,67 +112,54 @@ impl Hasher {
     }
 }
 
-impl Sink for Hasher {
-    fn literal(&mut self, bytes: &[u8]) {
-        self.bytes(bytes);
-    }
-
-    fn mask(&mut self, name: &'static str) {
-        self.add(0xa5a5);
-        self.bytes(name.as_bytes());
-    }
-}
-
-impl Sink for String {
-    fn literal(&mut self, bytes: &[u8]) {
-        for c in String::from_utf8_lossy(bytes).chars() {
-            if c.is_control() || is_formatting(c) {
-                let _ = write!(self, "\\u{{{:x}}}", u32::from(c));
-            } else {
-                self.push(c);
-            }
-        }
-    }
-
-    fn mask(&mut self, name: &'static str) {
-        self.push_str(name);
-    }
-}
-
-/// Puts a word's pieces into the sink. A word holds no white space.
-pub(super) fn mask_word(word: &[u8], sink: &mut impl Sink) {
+/// Puts a word's pieces into the sink. A word holds no white space. Names of machines are variables only in general.
+pub(super) fn mask_word(word: &[u8], general: bool, sink: &mut impl Sink) -> Nature {
     if word.len() > LONGEST {
-        return sink.mask("<blob>");
+        return variable("<blob>", sink);
     }
-    let (mut has_digit, mut slashes, mut colons) = (false, 0, 0);
+    let (mut has_digit, mut slashes, mut colons, mut dots) = (false, 0, 0, 0);
     for byte in word {
         match byte {
             b'0'..=b'9' => has_digit = true,
             b'/' | b'\\' => slashes += 1,
             b':' => colons += 1,
+            b'.' => dots += 1,
             _ => {}
         }
     }
+    let body = trimmed(word);
     if slashes > 0 {
-        if let Some(name) = located(word, colons, slashes) {
-            return sink.mask(name);
+        if let Some(name) = located(body, colons, slashes, general) {
+            return ended(name, &word[body.len()..], sink);
         }
     } else if !has_digit {
-        if colons == 0 && word.len() >= 16 && word.iter().all(u8::is_ascii_hexdigit) {
-            return sink.mask("<hex>");
+        if colons == 0 && word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit) {
+            return variable("<hex>", sink);
         }
-        return sink.literal(word);
+        if general && dots > 0 && is_host(body) {
+            return ended("<host>", &word[body.len()..], sink);
+        }
+        if colons < 3 || !is_mac(body) {
+            sink.literal(word);
+            return Nature::Constant;
+        }
     }
-    let body = trimmed(word);
-    match whole(body, colons) {
-        Some(name) => {
-            sink.mask(name);
-            if body.len() < word.len() {
-                sink.literal(&word[body.len()..]);
-            }
-        }
+    match whole(body, colons, general) {
+        Some(name) => ended(name, &word[body.len()..], sink),
         None => runs(word, sink),
     }
+}
+
+fn variable(name: &'static str, sink: &mut impl Sink) -> Nature {
+    sink.mask(name);
+    Nature::Variable(name)
+}
+
+/// A variable and the punctuation after it.
+fn ended(name: &'static str, rest: &[u8], sink: &mut impl Sink) -> Nature {
+    sink.mask(name);
+    flush(rest, sink);
+    if rest.is_empty() { Nature::Variable(name) } else { Nature::Mixed }
 }
 
 /// Without the full stop or question mark that ends a sentence.
@@ -122,7 +171,7 @@ fn trimmed(word: &[u8]) -> &[u8] {
 }
 
 /// URLs and paths.
-fn located(word: &[u8], colons: usize, slashes: usize) -> Option<&'static str> {
+fn located(word: &[u8], colons: usize, slashes: usize, general: bool) -> Option<&'static str> {
     if colons > 0
         && let Some(at) = word.windows(3).position(|w| w == b"://")
         && at > 0
@@ -142,11 +191,18 @@ fn located(word: &[u8], colons: usize, slashes: usize) -> Option<&'static str> {
     {
         return Some("<ip>");
     }
+    if general
+        && slashes == 1
+        && let Some(at) = word.iter().position(|b| *b == b'/')
+        && (is_ip(&word[at + 1..]) || word[at + 1..].is_empty() && is_ip(&word[..at]))
+    {
+        return Some("<host>");
+    }
     (slashes >= 2 && !word.starts_with(b"//")).then_some("<path>")
 }
 
 /// The type of a word that is a variable from end to end.
-fn whole(word: &[u8], colons: usize) -> Option<&'static str> {
+fn whole(word: &[u8], colons: usize, general: bool) -> Option<&'static str> {
     let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
     if word.len() == 36 && is_uuid(word) {
         return Some("<uuid>");
@@ -159,6 +215,12 @@ fn whole(word: &[u8], colons: usize) -> Option<&'static str> {
     }
     if is_ip(word) {
         return Some("<ip>");
+    }
+    if colons >= 3 && is_mac(word) {
+        return Some("<mac>");
+    }
+    if general && (is_host(word) || colons == 1 && is_host_and_port(word)) {
+        return Some("<host>");
     }
     if colons >= 2 && word.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'%' | b'.')) {
         let clock =
@@ -177,7 +239,7 @@ fn whole(word: &[u8], colons: usize) -> Option<&'static str> {
 
 /// A number with a sign, separators, exponent, percent sign or unit.
 fn quantity(word: &[u8]) -> Option<&'static str> {
-    let start = usize::from(matches!(word[0], b'-' | b'+' | b'#'));
+    let start = usize::from(matches!(word[0], b'-' | b'+'));
     let end = word[start..]
         .iter()
         .position(|b| !(b.is_ascii_digit() || matches!(b, b'.' | b',' | b'_')))
@@ -218,6 +280,47 @@ fn is_uuid(word: &[u8]) -> bool {
     })
 }
 
+/// Six or eight pairs of hexadecimal digits joined by colons.
+fn is_mac(word: &[u8]) -> bool {
+    matches!(word.len(), 17 | 23)
+        && word.iter().enumerate().all(|(at, b)| if at % 3 == 2 { *b == b':' } else { b.is_ascii_hexdigit() })
+}
+
+/// A name in the domain system, perhaps with a port: it ends with a top-level domain and does not begin with one, as
+/// the packages of some languages do.
+fn is_host(word: &[u8]) -> bool {
+    const DOMAINS: [&[u8]; 12] =
+        [b"com", b"net", b"org", b"edu", b"gov", b"mil", b"int", b"info", b"biz", b"arpa", b"local", b"internal"];
+    let name = match word.iter().position(|b| *b == b':') {
+        Some(at) if word[at + 1..].iter().all(u8::is_ascii_digit) => &word[..at],
+        Some(_) => return false,
+        None => word,
+    };
+    if name.len() < 4 || !name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
+        return false;
+    }
+    let mut labels = name.split(|b| *b == b'.');
+    let (Some(first), Some(last)) = (labels.next(), labels.next_back()) else { return false };
+    if first.is_empty() || DOMAINS.contains(&first) {
+        return false;
+    }
+    // Two letters are a country's, but also many a program's last word: only where the name looks like a machine's.
+    let country = last.len() == 2 && last.iter().all(u8::is_ascii_lowercase) && labels.next().is_some();
+    let machine = |label: &[u8]| label.contains(&b'-') || label.iter().any(u8::is_ascii_digit);
+    DOMAINS.contains(&last) || country && machine(first)
+}
+
+/// `mill-7:8080`.
+fn is_host_and_port(word: &[u8]) -> bool {
+    let Some(at) = word.iter().position(|b| *b == b':') else { return false };
+    let (name, port) = (&word[..at], &word[at + 1..]);
+    name.first().is_some_and(u8::is_ascii_alphabetic)
+        && name.iter().any(|b| matches!(b, b'-' | b'.'))
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        && (2..=5).contains(&port.len())
+        && port.iter().all(u8::is_ascii_digit)
+}
+
 /// Four numbers joined by dots, with an optional port.
 fn is_ip(word: &[u8]) -> bool {
     let host = match word.iter().position(|b| *b == b':') {
@@ -239,10 +342,11 @@ fn is_ip(word: &[u8]) -> bool {
 }
 
 /// A word with letters and digits mixed: its letters stay, its digit runs and hexadecimal stretches are masked.
-fn runs(word: &[u8], sink: &mut impl Sink) {
+fn runs(word: &[u8], sink: &mut impl Sink) -> Nature {
     if let Some(prefix) = identifier_prefix(word) {
         flush(&word[..prefix], sink);
-        return sink.mask("<id>");
+        sink.mask("<id>");
+        return if prefix == 0 { Nature::Variable("<id>") } else { Nature::Mixed };
     }
     let mut at = 0;
     let mut literal_from = 0;
@@ -256,10 +360,15 @@ fn runs(word: &[u8], sink: &mut impl Sink) {
         } else if word[at].is_ascii_digit() {
             // A minus sign belongs to the number where it cannot be a hyphen.
             let sign = at > literal_from && word[at - 1] == b'-' && !(at >= 2 && word[at - 2].is_ascii_alphanumeric());
+            let from = at;
             flush(&word[literal_from..at - usize::from(sign)], sink);
-            sink.mask("<num>");
             while at < word.len() && (word[at].is_ascii_digit() || is_inner_point(word, at)) {
                 at += 1;
+            }
+            if is_figure(word, from, at) {
+                sink.figure(&word[from..at])
+            } else {
+                sink.mask("<num>")
             }
             literal_from = at;
         } else {
@@ -267,6 +376,16 @@ fn runs(word: &[u8], sink: &mut impl Sink) {
         }
     }
     flush(&word[literal_from..], sink);
+    Nature::Mixed
+}
+
+/// Whether digits are part of a name, as in `utf8` or `log4j`: one or two in a stretch of letters that begins with
+/// one and has no others.
+fn is_figure(word: &[u8], from: usize, to: usize) -> bool {
+    let begin = word[..from].iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+    let end = word[to..].iter().position(|b| !b.is_ascii_alphanumeric()).map_or(word.len(), |at| to + at);
+    let only = !word[begin..from].iter().chain(&word[to..end]).any(u8::is_ascii_digit);
+    to - from <= 2 && begin < from && only
 }
 
 /// Three or more numbers joined by `-`, `_` or `:` are one identifier; the name before them, if it has one, stays.
@@ -329,9 +448,17 @@ mod tests {
             ("attempt_17_0001_m_12", "attempt_<id>"),
             ("R02-M1-N0-C:J12-U11", "<id>"),
             ("order-6f9c7d8b4-x", "order-<hex>-x"),
+            ("till2.open()", "till2.open()"),
+            ("till-2", "till-<num>"),
+            ("#17", "#<num>"),
+            ("mill.example.com:80", "<host>"),
+            ("mill-7:8080.", "<host>."),
+            ("mill-7/10.0.0.1:80", "<host>"),
+            ("com.example.kiosk", "com.example.kiosk"),
+            ("FF:F2:9F:16:AA:BB", "<mac>"),
         ] {
             let mut text = String::new();
-            mask_word(word.as_bytes(), &mut text);
+            mask_word(word.as_bytes(), true, &mut Written { text: &mut text, with_figures: true });
             assert_eq!(text, masked, "{word}");
         }
     }
