@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 
 BINARY = os.environ["BENCH_BINARY"]
@@ -93,6 +95,26 @@ class House:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    @contextlib.contextmanager
+    def held(self, runs_ms, every_ms):
+        """Lets the server run only so much of the time, so that a generator beside it can offer far more than it takes."""
+        over = threading.Event()
+
+        def hold():
+            while not over.is_set():
+                self.process.send_signal(signal.SIGSTOP)
+                time.sleep((every_ms - runs_ms) / 1000)
+                self.process.send_signal(signal.SIGCONT)
+                time.sleep(runs_ms / 1000)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def processor_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -1,7 +1,7 @@
 //! Incidents as lists show them: one row each, kept by the transaction that grows the journal.
 
 use super::bulk::{repeated, slices};
-use super::db::{Conn, db, on, run};
+use super::db::{Conn, db, on};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, read_word, to_db, word};
 use sentinell_core::ids::{Fingerprint, IncidentId};
@@ -288,30 +288,30 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[&NewIncident]) -> Result<()>
     Ok(())
 }
 
-/// Brings the row of a grown journal up to date and answers what it shows.
-pub(super) async fn update(
-    conn: &mut Conn,
-    case: &Investigation,
-    fingerprint: &Fingerprint,
-    head: &str,
-) -> Result<Incident> {
-    let (row, incident) = Changing::of(case, fingerprint)?;
-    let sql = "UPDATE incidents SET updated_at = $1, status = $2, phase = $3, severity = $4, resolution = $5, \
-               seq = $6, head = $7, first_hypothesis_at = $8, deed_open = $9, view = $10 WHERE id = $11";
-    run!(
-        conn,
-        sql,
-        case.updated_at.0,
-        row.status,
-        row.phase,
-        row.severity,
-        row.resolution,
-        to_db(case.seq),
-        head,
-        row.first_hypothesis_at,
-        row.deed_open,
-        row.view,
-        case.id.as_str(),
-    );
-    Ok(incident)
+/// Brings the rows of grown journals up to date: each with its fingerprint and the hash of its newest entry.
+pub(super) async fn update(conn: &mut Conn, grown: &[(&Investigation, &Fingerprint, &str)]) -> Result<()> {
+    let mut rows = Vec::with_capacity(grown.len());
+    for (case, fingerprint, head) in grown {
+        rows.push((*case, *head, Changing::of(case, fingerprint)?.0));
+    }
+    let sql = "WITH grown (id, updated_at, status, phase, severity, resolution, seq, head, first_hypothesis_at, \
+               deed_open, view) AS (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)) UPDATE incidents SET \
+               updated_at = CAST(grown.updated_at AS BIGINT), status = grown.status, phase = grown.phase, \
+               severity = grown.severity, resolution = grown.resolution, seq = CAST(grown.seq AS BIGINT), \
+               head = grown.head, first_hypothesis_at = CAST(grown.first_hypothesis_at AS BIGINT), \
+               deed_open = CAST(grown.deed_open AS BOOLEAN), view = grown.view FROM grown WHERE incidents.id = grown.id";
+    for slice in slices(&rows) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for (case, head, row) in slice {
+                query = query.bind(case.id.as_str()).bind(case.updated_at.0).bind(row.status).bind(row.phase);
+                query = query.bind(row.severity.as_str()).bind(row.resolution.as_deref()).bind(to_db(case.seq));
+                query = query.bind(*head).bind(row.first_hypothesis_at).bind(row.deed_open);
+                query = query.bind(row.view.as_str());
+            }
+            query.execute(c).await?.rows_affected()
+        });
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Journals: appended to with an expected place, read in order, folded into investigations.
 
+mod growth;
+
 use super::bulk::{repeated, slices};
 use super::chain;
 use super::db::{Conn, db, on, run};
@@ -10,11 +12,14 @@ use super::queue::{self, Lease};
 use super::{Store, from_db, to_db, word};
 use chrono::DateTime;
 use sentinell_core::ids::{Fingerprint, IncidentId};
-use sentinell_core::investigation::{Entry, Event, Investigation};
+use sentinell_core::investigation::{Entry, Event, Investigation, Usage};
 use sentinell_core::notice::{Before, Notice};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
+
+pub(super) use growth::{Growth, grow_all};
 
 /// An entry in its place among all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,21 +171,8 @@ impl Store {
             return Ok(case.clone());
         }
         let (after, drafts) = draft(case, events, at, &self.destinations)?;
-        let (expected, token) = (case.seq, lease.map(|lease| lease.token.clone()));
-        self.writer
-            .write_bare(move |conn| {
-                Box::pin(async move {
-                    let row = Head::read(conn, &after.id).await?;
-                    if token.is_some() && row.token != token {
-                        return Err(StoreError::LeaseLost);
-                    }
-                    row.is_at(expected, &after.id)?;
-                    // Nothing below fails for a reason of this incident alone.
-                    grow(conn, &row, expected, &after, &drafts).await.map_err(StoreError::spoiled)?;
-                    Ok(after)
-                })
-            })
-            .await
+        let token = lease.map(|lease| lease.token.clone());
+        self.writer.grow(Growth { expected: case.seq, token, after, drafts }).await
     }
 }
 
@@ -203,14 +195,13 @@ impl Head {
     }
 
     pub(super) async fn read(conn: &mut Conn, incident: &IncidentId) -> Result<Self> {
-        let sql = "SELECT i.seq, i.head, i.fingerprint, w.token FROM incidents i \
-                   LEFT JOIN wakeups w ON w.incident = i.id WHERE i.id = $1";
-        let row: Option<(i64, String, String, Option<String>)> =
-            on!(conn, c => sqlx::query_as(sql).bind(incident.as_str()).fetch_optional(c).await?);
-        let (seq, hash, fingerprint, token) =
-            row.ok_or_else(|| StoreError::NotFound(format!("incident {incident}")))?;
-        Ok(Self { seq: from_db(seq), hash, fingerprint: Fingerprint(fingerprint), token })
+        let mut heads = growth::heads(conn, [incident].into_iter()).await?;
+        heads.remove(incident).ok_or_else(|| unknown(incident))
     }
+}
+
+fn unknown(incident: &IncidentId) -> StoreError {
+    StoreError::NotFound(format!("incident {incident}"))
 }
 
 /// Appends inside the writer: entries, the incident's row, its wake-up, what was spent.
@@ -224,9 +215,9 @@ pub(super) async fn grow(
     head.is_at(expected, &after.id)?;
     let (lines, newest) = lines(&after.id, &head.hash, drafts);
     write_lines(conn, &lines).await?;
-    incidents::update(conn, after, &head.fingerprint, &newest).await?;
+    incidents::update(conn, &[(after, &head.fingerprint, &newest)]).await?;
     let at = drafts.last().map_or(after.updated_at, |draft| draft.at);
-    queue::set(conn, &after.id, after.wake_at(at), at).await
+    queue::set(conn, &[(&after.id, after.wake_at(at))], at).await
 }
 
 /// An entry on its way to its row.
@@ -266,8 +257,8 @@ pub(super) async fn write_lines(conn: &mut Conn, lines: &[Line<'_>]) -> Result<(
             query.execute(c).await?.rows_affected()
         });
     }
+    spend(conn, lines.iter().map(|line| line.draft)).await?;
     for line in lines {
-        spend(conn, line.draft).await?;
         outbox::post(conn, line.incident, line.draft.at, &line.draft.letters).await?;
     }
     Ok(())
@@ -283,10 +274,15 @@ pub(super) fn day(at: Timestamp) -> String {
     DateTime::from_timestamp_millis(at.0).unwrap_or_default().format("%Y-%m-%d").to_string()
 }
 
-async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
-    let Some((by, usage)) = draft.event.paid() else { return Ok(()) };
-    let turns = i64::from(matches!(draft.event, Event::TurnTaken { .. }));
-    let day = day(draft.at);
+/// Adds what these entries cost to the sums of their day.
+async fn spend(conn: &mut Conn, drafts: impl Iterator<Item = &Draft>) -> Result<()> {
+    let mut spent: BTreeMap<(String, &str), (i64, Usage)> = BTreeMap::new();
+    for draft in drafts {
+        let Some((by, usage)) = draft.event.paid() else { continue };
+        let (turns, sum) = spent.entry((day(draft.at), by)).or_default();
+        *turns += i64::from(matches!(draft.event, Event::TurnTaken { .. }));
+        *sum = sum.plus(usage);
+    }
     let sql = "INSERT INTO spending (day, reasoner, turns, input_tokens, output_tokens, micro_usd, \
                cache_read_tokens, cache_written_tokens) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (day, reasoner) DO UPDATE SET \
@@ -296,9 +292,11 @@ async fn spend(conn: &mut Conn, draft: &Draft) -> Result<()> {
                input_tokens = spending.input_tokens + excluded.input_tokens, \
                output_tokens = spending.output_tokens + excluded.output_tokens, \
                micro_usd = spending.micro_usd + excluded.micro_usd";
-    let (read, written) = (to_db(usage.input_tokens), to_db(usage.output_tokens));
-    let (warm, warmed) = (to_db(usage.cache_read_tokens), to_db(usage.cache_written_tokens));
-    run!(conn, sql, day, by, turns, read, written, to_db(usage.micro_usd), warm, warmed);
+    for ((day, by), (turns, usage)) in spent {
+        let (read, written) = (to_db(usage.input_tokens), to_db(usage.output_tokens));
+        let (warm, warmed) = (to_db(usage.cache_read_tokens), to_db(usage.cache_written_tokens));
+        run!(conn, sql, day, by, turns, read, written, to_db(usage.micro_usd), warm, warmed);
+    }
     Ok(())
 }
 

@@ -1,12 +1,15 @@
 //! Raw data behind evidence, under an address that the journal names.
 
+use super::bulk::{repeated, slices};
 use super::chain::hex;
-use super::db::{db, run};
-use super::error::Result;
+use super::db::{Conn, Sql, db, on};
+use super::error::{Result, StoreError};
 use super::{Store, to_db};
 use sentinell_core::ids::{IncidentId, QueryId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+use std::collections::HashMap;
 
 /// The most that is kept of one observation, in bytes of JSON.
 const BOUND: usize = 4 * 1024 * 1024;
@@ -39,19 +42,8 @@ impl Store {
         let digest = Sha256::new().chain_update(incident.as_str()).chain_update([0]).chain_update(query.as_str());
         let mut address = hex(&digest.chain_update([0]).chain_update(&body).finalize());
         address.truncate(32);
-        let (incident, query, kept) = (incident.clone(), query.clone(), address.clone());
-        let sql = "INSERT INTO observations (address, n, incident, query, bytes, body) \
-                   VALUES ($1, (SELECT COUNT(*) FROM observations WHERE incident = $2), $2, $3, $4, $5) \
-                   ON CONFLICT (address) DO NOTHING";
-        self.writer
-            .write_bare(move |conn| {
-                Box::pin(async move {
-                    let bytes = to_db(body.len() as u64);
-                    run!(conn, sql, kept, incident.as_str(), query.as_str(), bytes, body);
-                    Ok(())
-                })
-            })
-            .await?;
+        let (incident, query) = (incident.clone(), query.clone());
+        self.writer.keep(Raw { address: address.clone(), incident, query, body }).await?;
         Ok(address)
     }
 
@@ -81,4 +73,51 @@ impl Store {
         };
         rows.into_iter().map(read).collect()
     }
+}
+
+/// An observation on its way to its row.
+pub(super) struct Raw {
+    address: String,
+    incident: IncidentId,
+    query: QueryId,
+    body: String,
+}
+
+const NEXT: Sql = Sql {
+    sqlite: "SELECT i.id, (SELECT MAX(o.n) + 1 FROM observations o WHERE o.incident = i.id) FROM incidents i \
+             WHERE i.id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT i.id, (SELECT MAX(o.n) + 1 FROM observations o WHERE o.incident = i.id) FROM incidents i \
+               WHERE i.id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
+};
+
+/// Keeps the observations of a group, all together. One of an incident that there is not is refused.
+pub(super) async fn keep_all(conn: &mut Conn, all: Vec<Raw>) -> Result<Vec<Result<()>>> {
+    let ids: Vec<&str> = all.iter().map(|raw| raw.incident.as_str()).collect();
+    let (sql, list) = (conn.text(&NEXT), serde_json::to_string(&ids)?);
+    let next: Vec<(String, Option<i64>)> = on!(conn, c => sqlx::query_as(sql).bind(list).fetch_all(c).await?);
+    let mut next: HashMap<String, i64> = next.into_iter().map(|(id, n)| (id, n.unwrap_or_default())).collect();
+    let (mut numbered, mut answers) = (vec![], vec![]);
+    for raw in &all {
+        let Some(n) = next.get_mut(raw.incident.as_str()) else {
+            answers.push(Err(StoreError::NotFound(format!("incident {}", raw.incident))));
+            continue;
+        };
+        numbered.push((*n, raw));
+        answers.push(Ok(()));
+        *n += 1;
+    }
+    let sql = "INSERT INTO observations (address, n, incident, query, bytes, body) VALUES ($1, $2, $3, $4, $5, $6) \
+               ON CONFLICT (address) DO NOTHING";
+    for slice in slices(&numbered) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for (n, raw) in slice {
+                query = query.bind(raw.address.as_str()).bind(*n).bind(raw.incident.as_str()).bind(raw.query.as_str());
+                query = query.bind(to_db(raw.body.len() as u64)).bind(raw.body.as_str());
+            }
+            query.execute(c).await?.rows_affected()
+        });
+    }
+    Ok(answers)
 }

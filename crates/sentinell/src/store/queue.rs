@@ -109,8 +109,7 @@ impl Store {
     /// # Errors
     /// If the database cannot be written.
     pub async fn release(&self, lease: &Lease, _now: Timestamp) -> Result<()> {
-        let lease = lease.clone();
-        self.aside(move |conn| Box::pin(let_go(conn, lease))).await
+        self.writer.let_go(lease.clone()).await
     }
 
     /// When the next incident can be claimed; none if nothing is due ever. May lie in the past.
@@ -171,12 +170,35 @@ async fn take(conn: &mut Conn, holder: String, now: Timestamp, lease_ms: u64, mo
     Ok(taken.into_iter().map(lease).collect())
 }
 
-async fn let_go(conn: &mut Conn, lease: Lease) -> Result<()> {
-    let sql = "UPDATE wakeups SET holder = NULL, token = NULL, lease_until = NULL WHERE incident = $1 AND token = $2";
-    run!(conn, sql, lease.incident.as_str(), &lease.token);
-    let sql = "DELETE FROM wakeups WHERE incident = $1 AND due_at IS NULL AND holder IS NULL";
-    run!(conn, sql, lease.incident.as_str());
-    Ok(())
+const FORGET: Sql = Sql {
+    sqlite: "DELETE FROM wakeups WHERE due_at IS NULL AND holder IS NULL \
+             AND incident IN (SELECT value FROM json_each($1))",
+    postgres: "DELETE FROM wakeups WHERE due_at IS NULL AND holder IS NULL \
+               AND incident IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
+};
+
+/// Gives the incidents of a group back, all together.
+pub(super) async fn let_go(conn: &mut Conn, leases: Vec<Lease>) -> Result<Vec<Result<()>>> {
+    let sql = "WITH gone (incident, token) AS (VALUES ($1, $2)) UPDATE wakeups SET holder = NULL, token = NULL, \
+               lease_until = NULL FROM gone WHERE wakeups.incident = gone.incident AND wakeups.token = gone.token";
+    for slice in slices(&leases) {
+        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        on!(conn, c => {
+            let mut query = sqlx::query(text);
+            for lease in slice {
+                query = query.bind(lease.incident.as_str()).bind(lease.token.as_str());
+            }
+            query.execute(c).await?.rows_affected()
+        });
+    }
+    let (sql, list) = (conn.text(&FORGET), listed(leases.iter().map(|lease| &lease.incident))?);
+    run!(conn, sql, list);
+    Ok(leases.iter().map(|_| Ok(())).collect())
+}
+
+/// Ids as a JSON list, for statements about many.
+fn listed<'a>(ids: impl Iterator<Item = &'a IncidentId>) -> Result<String> {
+    Ok(serde_json::to_string(&ids.map(IncidentId::as_str).collect::<Vec<_>>())?)
 }
 
 /// Sets when new incidents have to be looked at.
@@ -196,13 +218,28 @@ pub(super) async fn wake(conn: &mut Conn, due: &[(&IncidentId, Timestamp)]) -> R
     Ok(())
 }
 
-/// Sets when the incident has to be looked at (none: not before somebody says something). Whoever holds it keeps it.
-pub(super) async fn set(conn: &mut Conn, incident: &IncidentId, due: Option<Timestamp>, now: Timestamp) -> Result<()> {
-    if let Some(due) = due {
-        return wake(conn, &[(incident, due)]).await;
+const REST: Sql = Sql {
+    sqlite: "UPDATE wakeups SET due_at = NULL WHERE incident IN (SELECT value FROM json_each($1))",
+    postgres: "UPDATE wakeups SET due_at = NULL WHERE incident IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
+};
+
+const UNHELD: Sql = Sql {
+    sqlite: "DELETE FROM wakeups WHERE (holder IS NULL OR lease_until <= $2) \
+             AND incident IN (SELECT value FROM json_each($1))",
+    postgres: "DELETE FROM wakeups WHERE (holder IS NULL OR lease_until <= $2) \
+               AND incident IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
+};
+
+/// Sets when incidents have to be looked at (none: not before somebody says something). Whoever holds one keeps it.
+pub(super) async fn set(conn: &mut Conn, due: &[(&IncidentId, Option<Timestamp>)], now: Timestamp) -> Result<()> {
+    let waking: Vec<_> = due.iter().filter_map(|(incident, due)| Some((*incident, (*due)?))).collect();
+    wake(conn, &waking).await?;
+    let resting: Vec<_> = due.iter().filter(|(_, due)| due.is_none()).map(|(incident, _)| *incident).collect();
+    if !resting.is_empty() {
+        let list = listed(resting.into_iter())?;
+        let (rest, unheld) = (conn.text(&REST), conn.text(&UNHELD));
+        run!(conn, rest, &list);
+        run!(conn, unheld, &list, now.0);
     }
-    run!(conn, "UPDATE wakeups SET due_at = NULL WHERE incident = $1", incident.as_str());
-    let sql = "DELETE FROM wakeups WHERE incident = $1 AND (holder IS NULL OR lease_until <= $2)";
-    run!(conn, sql, incident.as_str(), now.0);
     Ok(())
 }

@@ -4,9 +4,13 @@
 use super::db::{Conn, Target, on, run};
 use super::error::{Result, StoreError};
 use super::intake::{self, Arrival, Receipt};
+use super::journal::{self, Growth};
+use super::observations::{self, Raw};
+use super::queue::{self, Lease};
 use crate::telemetry::Seldom;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use sentinell_core::investigation::Investigation;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,9 +43,49 @@ type Command = Box<dyn for<'c> FnOnce(Result<&'c mut Conn>) -> BoxFuture<'c, (Ra
 
 /// What waits for the writer.
 enum Job {
+    /// Runs by itself, in its turn.
     Command(Command),
-    /// Signals of a group are taken in together, after its commands.
-    Signal(Box<Arrival>, oneshot::Sender<Result<Receipt>>),
+    /// Runs with all others of its kind in the group, after its commands.
+    Kept(Asked<Raw, ()>),
+    Grown(Asked<Growth, Investigation>),
+    Taken(Asked<Arrival, Receipt>),
+    LetGo(Asked<Lease, ()>),
+}
+
+/// What somebody wants, and where the answer goes.
+struct Asked<I, O> {
+    what: Box<I>,
+    answer: oneshot::Sender<Result<O>>,
+}
+
+impl<I, O> Asked<I, O> {
+    fn new(what: I) -> (Self, oneshot::Receiver<Result<O>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { what: Box::new(what), answer }, answered)
+    }
+}
+
+/// Those of a group that run together, by kind.
+#[derive(Default)]
+struct Together {
+    kept: Vec<Asked<Raw, ()>>,
+    grown: Vec<Asked<Growth, Investigation>>,
+    taken: Vec<Asked<Arrival, Receipt>>,
+    let_go: Vec<Asked<Lease, ()>>,
+}
+
+impl Together {
+    /// Puts a job to its kind; a command is given back.
+    fn sort(&mut self, job: Job) -> Option<Command> {
+        match job {
+            Job::Command(command) => return Some(command),
+            Job::Kept(asked) => self.kept.push(asked),
+            Job::Grown(asked) => self.grown.push(asked),
+            Job::Taken(asked) => self.taken.push(asked),
+            Job::LetGo(asked) => self.let_go.push(asked),
+        }
+        None
+    }
 }
 
 /// What the writer did so far.
@@ -82,12 +126,30 @@ impl Writer {
 
     /// Takes a signal in with the next group; answers after the commit. A full queue is [`StoreError::Busy`] at once.
     pub(super) async fn take_in(&self, arrival: Arrival) -> Result<Receipt> {
-        let (sender, answer) = oneshot::channel();
-        self.jobs.try_send(Job::Signal(Box::new(arrival), sender)).map_err(|error| match error {
+        let (asked, answer) = Asked::new(arrival);
+        self.jobs.try_send(Job::Taken(asked)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Lets a journal grow with the next group.
+    pub(super) async fn grow(&self, growth: Growth) -> Result<Investigation> {
+        let (asked, answer) = Asked::new(growth);
+        self.queue((Job::Grown(asked), answer)).await
+    }
+
+    /// Keeps an observation with the next group.
+    pub(super) async fn keep(&self, raw: Raw) -> Result<()> {
+        let (asked, answer) = Asked::new(raw);
+        self.queue((Job::Kept(asked), answer)).await
+    }
+
+    /// Gives an incident back with the next group.
+    pub(super) async fn let_go(&self, lease: Lease) -> Result<()> {
+        let (asked, answer) = Asked::new(lease);
+        self.queue((Job::LetGo(asked), answer)).await
     }
 
     /// Runs `work` in the next group, waiting a while for a place in the queue: for callers that are not the outside
@@ -238,29 +300,24 @@ impl Task {
 
     async fn transact(&mut self, jobs: impl Iterator<Item = Job>, answers: &mut Vec<Answer>) -> Result<u64> {
         let mut failed = self.begin().await.err();
-        let (mut arrivals, mut senders) = (vec![], vec![]);
+        let mut together = Together::default();
         for job in jobs {
-            let job = match job {
-                Job::Command(job) => job,
-                Job::Signal(arrival, sender) => {
-                    arrivals.push(*arrival);
-                    senders.push(sender);
-                    continue;
-                }
-            };
+            let Some(command) = together.sort(job) else { continue };
             let conn = match (&failed, self.conn.as_mut()) {
                 (None, Some(conn)) => Ok(conn),
                 (error, _) => Err(error.clone().unwrap_or_else(closed)),
             };
-            let (ran, answer) = job(conn).await;
+            let (ran, answer) = command(conn).await;
             answers.push(answer);
             if let Ran::Broken(error) = ran {
                 failed = Some(error);
             }
         }
-        if !arrivals.is_empty() {
-            failed = self.take_all(failed, arrivals, senders, answers).await;
-        }
+        let Together { kept, grown, taken, let_go } = together;
+        failed = self.all(failed, kept, answers, |conn, all| Box::pin(observations::keep_all(conn, all))).await;
+        failed = self.all(failed, grown, answers, |conn, all| Box::pin(journal::grow_all(conn, all))).await;
+        failed = self.all(failed, taken, answers, |conn, all| Box::pin(intake::take_all(conn, all))).await;
+        failed = self.all(failed, let_go, answers, |conn, all| Box::pin(queue::let_go(conn, all))).await;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -272,25 +329,34 @@ impl Task {
         Ok(position.unsigned_abs())
     }
 
-    /// Takes in the signals of a group, unless something has failed already; answers what has failed then.
-    async fn take_all(
+    /// Runs all of one kind of a group, unless something has failed already; answers what has failed then.
+    async fn all<I, O, W>(
         &mut self,
         failed: Option<StoreError>,
-        arrivals: Vec<Arrival>,
-        senders: Vec<oneshot::Sender<Result<Receipt>>>,
+        asked: Vec<Asked<I, O>>,
         answers: &mut Vec<Answer>,
-    ) -> Option<StoreError> {
-        let taken = match (failed, self.conn.as_mut()) {
-            (None, Some(conn)) => AssertUnwindSafe(intake::take_all(conn, arrivals)).catch_unwind().await,
+        work: W,
+    ) -> Option<StoreError>
+    where
+        O: Send + 'static,
+        W: for<'c> FnOnce(&'c mut Conn, Vec<I>) -> BoxFuture<'c, Result<Vec<Result<O>>>>,
+    {
+        if asked.is_empty() {
+            return failed;
+        }
+        let (all, senders): (Vec<I>, Vec<_>) = asked.into_iter().map(|one| (*one.what, one.answer)).unzip();
+        let done = match (failed, self.conn.as_mut()) {
+            (None, Some(conn)) => AssertUnwindSafe(work(conn, all)).catch_unwind().await,
             (failed, _) => Ok(Err(failed.unwrap_or_else(closed))),
         };
-        let taken = taken.unwrap_or_else(|_| Err(StoreError::Unavailable("a defect: taking in panicked".into())));
-        let taken = taken.map_err(StoreError::spoiled);
-        let failed = taken.as_ref().err().cloned();
-        let receipts = taken.unwrap_or_default();
-        for (at, sender) in senders.into_iter().enumerate() {
-            // Without receipts the group has failed, and everybody is told why.
-            let result = receipts.get(at).cloned().unwrap_or_else(|| Err(failed.clone().unwrap_or_else(closed)));
+        let done = done.unwrap_or_else(|_| Err(StoreError::Unavailable("a defect: a group of writes panicked".into())));
+        let (mut results, failed) = match done.map_err(StoreError::spoiled) {
+            Ok(results) => (results.into_iter(), None),
+            Err(error) => (vec![].into_iter(), Some(error)),
+        };
+        for sender in senders {
+            // Without results the group has failed, and everybody is told why.
+            let result = results.next().unwrap_or_else(|| Err(failed.clone().unwrap_or_else(closed)));
             answers.push(Box::new(move |failed: Option<StoreError>| {
                 // A caller that went away does not want to know.
                 let _ = sender.send(failed.map_or(result, Err));

@@ -1,6 +1,7 @@
 //! Many incidents side by side, until somebody says stop.
 
 use super::Worker;
+use super::patience::Patience;
 use crate::store::{Lease, StoreError};
 use crate::telemetry::Seldom;
 use futures::FutureExt;
@@ -58,18 +59,31 @@ impl Worker {
 
     async fn hand(self: Arc<Self>, lease: Lease) {
         let incident = lease.incident.clone();
-        match AssertUnwindSafe(self.work(lease)).catch_unwind().await {
+        match AssertUnwindSafe(self.work(lease.clone())).catch_unwind().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 not_answered(&error);
                 // The hand stays taken for a moment: a store in trouble is not asked faster.
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                self.give_back(&lease, error).await;
             }
             // Its lease lapses like a dead worker's, which counts against that incident; the others go on.
             Err(_) => tracing::error!(
                 %incident,
                 "a defect: handling an incident panicked; after three times it is left to a person"
             ),
+        }
+    }
+
+    /// A store in trouble says nothing about the incident: it is given back as soon as the store answers, so that this
+    /// does not count as a crash. After any other error the lease is left to lapse, which does.
+    async fn give_back(&self, lease: &Lease, mut error: StoreError) {
+        let mut patience = Patience::default();
+        while patience.bear(error).await.is_ok() {
+            match self.store.release(lease, self.clock.now()).await {
+                Ok(()) => return,
+                Err(next) => error = next,
+            }
         }
     }
 
