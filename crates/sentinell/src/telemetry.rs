@@ -59,7 +59,10 @@ pub struct Exports {
 /// # Errors
 /// A sentence saying what is wrong with the filter or an endpoint.
 pub fn start(filter: &str, settings: &config::Telemetry) -> Result<Exports, String> {
-    let filter = EnvFilter::try_new(filter)
+    // A server remarks at every start that our tables are there.
+    let whole =
+        if filter.contains("sqlx") { filter.to_owned() } else { format!("{filter},sqlx::postgres::notice=warn") };
+    let filter = EnvFilter::try_new(whole)
         .map_err(|error| format!("log: `{filter}` is no filter ({error}); write info, or warn,sentinell=debug"))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match std::io::stderr().is_terminal() {

@@ -102,7 +102,8 @@ impl File {
 
     /// A pool that only reads.
     pub(super) async fn readers(&self, size: u32) -> Result<SqlitePool> {
-        let options = self.options.clone().pragma("query_only", "ON");
+        // A page of a list at once: otherwise the connection's thread and ours hand every few rows to each other.
+        let options = self.options.clone().pragma("query_only", "ON").row_buffer_size(1024);
         let mut pool = SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
         if let Some(OnConnect(hook)) = self.on_connect.clone() {
             pool = pool.after_connect(move |conn, _| hook(conn));
