@@ -1,11 +1,21 @@
 //! Many rows in one statement. A statement costs far more than a row of it: the way to the database's thread or server and
 //! back is paid once.
 
+use super::db::Conn;
+use sqlx::AssertSqlSafe;
+
 /// The most rows of one statement: parameters are limited, 32,766 on SQLite.
 const MOST: usize = 64;
 
-/// The statement with its one row of values (`VALUES ($1, …, $N)`) repeated `rows` times, with parameters of its own each.
-pub(super) fn repeated(sql: &str, rows: usize) -> String {
+impl Conn {
+    /// The statement with its one row of values (`VALUES ($1, …, $N)`) repeated `rows` times, with parameters of its own
+    /// each, to be bound in order. SQLite finds a parameter with a number by walking over all of them, and gets none.
+    pub(super) fn repeated(&self, sql: &str, rows: usize) -> AssertSqlSafe<String> {
+        AssertSqlSafe(repeated(sql, rows, matches!(self, Self::Postgres(_))))
+    }
+}
+
+fn repeated(sql: &str, rows: usize, numbered: bool) -> String {
     let Some((start, end)) = row_of(sql) else { return sql.to_owned() };
     let (row, parameters) = (&sql[start..end], sql[start..end].matches('$').count());
     let mut text = String::with_capacity(sql.len() + rows * (row.len() + 2 * parameters));
@@ -13,8 +23,11 @@ pub(super) fn repeated(sql: &str, rows: usize) -> String {
     for at in 0..rows {
         text.push_str(if at == 0 { "(" } else { ", (" });
         for parameter in 1..=parameters {
-            text.push_str(if parameter == 1 { "$" } else { ", $" });
-            text.push_str(&(at * parameters + parameter).to_string());
+            text.push_str(if parameter == 1 { "" } else { ", " });
+            match numbered {
+                true => text.extend(["$", &(at * parameters + parameter).to_string()]),
+                false => text.push('?'),
+            }
         }
         text.push(')');
     }
@@ -45,9 +58,13 @@ mod tests {
     #[test]
     fn every_row_has_parameters_of_its_own() {
         let sql = "INSERT INTO lamps (id, lit) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET lit = excluded.lit";
-        assert_eq!(repeated(sql, 1), sql);
+        assert_eq!(repeated(sql, 1, true), sql);
         assert_eq!(
-            repeated(sql, 3),
+            repeated(sql, 2, false),
+            "INSERT INTO lamps (id, lit) VALUES (?, ?), (?, ?) ON CONFLICT (id) DO UPDATE SET lit = excluded.lit"
+        );
+        assert_eq!(
+            repeated(sql, 3, true),
             "INSERT INTO lamps (id, lit) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT (id) DO UPDATE SET lit = excluded.lit"
         );
     }

@@ -1,6 +1,6 @@
 //! Incidents as lists show them: one row each, kept by the transaction that grows the journal.
 
-use super::bulk::{repeated, slices};
+use super::bulk::slices;
 use super::db::{Conn, db, on};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, read_word, to_db, word};
@@ -10,7 +10,7 @@ use sentinell_core::investigation::{Investigation, Phase};
 use sentinell_core::signal::{Severity, Signal};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::QueryBuilder;
 
 /// The most that one page holds.
 const PAGE: u32 = 1000;
@@ -271,7 +271,7 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[&NewIncident]) -> Result<()>
                repo_id, fingerprint, seq, head, first_hypothesis_at, deed_open, haystack, view) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     for slice in slices(rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for NewIncident { case, fingerprint, head, row } in slice {
@@ -301,7 +301,7 @@ pub(super) async fn update(conn: &mut Conn, grown: &[(&Investigation, &Fingerpri
                head = grown.head, first_hypothesis_at = CAST(grown.first_hypothesis_at AS BIGINT), \
                deed_open = CAST(grown.deed_open AS BOOLEAN), view = grown.view FROM grown WHERE incidents.id = grown.id";
     for slice in slices(&rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (case, head, row) in slice {

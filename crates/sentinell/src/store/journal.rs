@@ -2,7 +2,7 @@
 
 mod growth;
 
-use super::bulk::{repeated, slices};
+use super::bulk::slices;
 use super::chain;
 use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
@@ -16,7 +16,6 @@ use sentinell_core::investigation::{Entry, Event, Investigation, Usage};
 use sentinell_core::notice::{Before, Notice};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
 pub(super) use growth::{Growth, grow_all};
@@ -246,7 +245,7 @@ pub(super) async fn write_lines(conn: &mut Conn, lines: &[Line<'_>]) -> Result<(
     let sql = "INSERT INTO entries (position, incident, seq, at, node, type, event, hash) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     for slice in slices(&rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (position, Line { incident, draft, hash }) in slice {

@@ -1,6 +1,6 @@
 //! Raw data behind evidence, under an address that the journal names.
 
-use super::bulk::{repeated, slices};
+use super::bulk::slices;
 use super::chain::hex;
 use super::db::{Conn, Sql, db, on};
 use super::error::{Result, StoreError};
@@ -8,7 +8,6 @@ use super::{Store, to_db};
 use sentinell_core::ids::{IncidentId, QueryId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// The most that is kept of one observation, in bytes of JSON.
@@ -109,7 +108,7 @@ pub(super) async fn keep_all(conn: &mut Conn, all: Vec<Raw>) -> Result<Vec<Resul
     let sql = "INSERT INTO observations (address, n, incident, query, bytes, body) VALUES ($1, $2, $3, $4, $5, $6) \
                ON CONFLICT (address) DO NOTHING";
     for slice in slices(&numbered) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (n, raw) in slice {

@@ -1,13 +1,12 @@
 //! The queue: one wake-up row per incident that has something to do, claimed under a lease.
 
-use super::bulk::{repeated, slices};
+use super::bulk::slices;
 use super::db::{Conn, Sql, db, on, run};
 use super::error::{Result, StoreError};
 use super::{Store, from_db, to_db};
 use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
-use sqlx::AssertSqlSafe;
 
 /// How long a silent worker is remembered, milliseconds: a day.
 const FORGOTTEN: i64 = 24 * 60 * 60 * 1000;
@@ -182,7 +181,7 @@ pub(super) async fn let_go(conn: &mut Conn, leases: Vec<Lease>) -> Result<Vec<Re
     let sql = "WITH gone (incident, token) AS (VALUES ($1, $2)) UPDATE wakeups SET holder = NULL, token = NULL, \
                lease_until = NULL FROM gone WHERE wakeups.incident = gone.incident AND wakeups.token = gone.token";
     for slice in slices(&leases) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for lease in slice {
@@ -206,7 +205,7 @@ pub(super) async fn wake(conn: &mut Conn, due: &[(&IncidentId, Timestamp)]) -> R
     let sql = "INSERT INTO wakeups (incident, due_at) VALUES ($1, $2) \
                ON CONFLICT (incident) DO UPDATE SET due_at = excluded.due_at";
     for slice in slices(due) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (incident, due) in slice {

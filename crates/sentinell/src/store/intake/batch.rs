@@ -1,6 +1,6 @@
 //! What a group of signals writes, collected and then written in a few statements, whatever their number.
 
-use super::super::bulk::{repeated, slices};
+use super::super::bulk::slices;
 use super::super::chain::hex;
 use super::super::db::{Conn, Sql, on};
 use super::super::error::Result;
@@ -16,7 +16,6 @@ use sentinell_core::notice::Notice;
 use sentinell_core::signal::{Severity, Signal};
 use sentinell_core::time::Timestamp;
 use sentinell_core::triage::KnownAlert;
-use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// An alert, and the incident it belongs to.
@@ -258,7 +257,7 @@ impl Batch {
 
 async fn write_counted(conn: &mut Conn, sql: &str, rows: &[(Fingerprint, Counted)]) -> Result<()> {
     for slice in slices(rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (fingerprint, counted) in slice {
@@ -281,7 +280,7 @@ async fn write_signals(conn: &mut Conn, rows: &[SignalRow]) -> Result<()> {
     let sql = "INSERT INTO signals (n, id, source, delivery_id, fingerprint, incident, decision, raw_sha256, \
                received_at, body, answer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     for slice in slices(&rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (n, row) in slice {
@@ -309,7 +308,7 @@ async fn write_deliveries(conn: &mut Conn, rows: &[(i64, &SignalRow)]) -> Result
     let sql = "INSERT INTO deliveries (source, delivery_id, n, received_at) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (source, delivery_id) DO UPDATE SET n = excluded.n, received_at = excluded.received_at";
     for slice in slices(&rows) {
-        let text = AssertSqlSafe(repeated(sql, slice.len()));
+        let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
             for (source, delivery, n, at) in slice {
