@@ -18,9 +18,9 @@ const NAMES: [&str; 10] = [
     "truth_inner",
 ];
 
-/// A word that nobody uses by chance: long, or joined of several, or with letters of both cases.
+/// A word that nobody uses by chance: long, or joined of several.
 fn is_distinctive(word: &str) -> bool {
-    let plain = word.bytes().all(|b| b.is_ascii_lowercase());
+    let plain = word.bytes().skip(1).all(|b| b.is_ascii_lowercase());
     word.len() >= if plain { 9 } else { 6 } && word.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
@@ -87,5 +87,5 @@ fn a_name_is_found_where_it_stands_alone() {
     let names = BTreeSet::from(["ts-kiosk-service".to_owned()]);
     assert_eq!(quoted("if name == \"ts-kiosk-service\" {", &names).count(), 1);
     assert_eq!(quoted("ts-kiosk-services", &names).count(), 0);
-    assert!(is_distinctive("PetSite") && is_distinctive("cart_pod_1") && !is_distinctive("payment"));
+    assert!(is_distinctive("PetSite") && is_distinctive("cart_pod_1") && !is_distinctive("Payment"));
 }
