@@ -1,7 +1,7 @@
 //! One pass over a line: words and marks, typed variables masked, no allocation for what was seen before.
 
 use super::timestamp::{leading_stamp, named_month};
-use super::word::{Hasher, Nature, Sink, WordHash, Written, mask_word};
+use super::word::{Hasher, LONGEST, Nature, Sink, WordHash, Written, mask_word};
 use memchr::memchr2;
 
 /// Most units kept of one line; the rest is one `<more>`.
@@ -78,6 +78,50 @@ const fn classes() -> [u8; 256] {
     table
 }
 
+/// A word of so many hexadecimal digits and nothing else is an identifier or a long number.
+const LONG_HEX: usize = 16;
+
+/// A slash or a colon: there may be a variable in the word.
+const TELLING: u8 = 1;
+/// A digit: there is one.
+const DIGIT: u8 = 8;
+/// A byte that may end a word.
+const ENDING: u8 = 16;
+const DOT: u8 = 2;
+/// Anything that is no hexadecimal digit.
+const BEYOND_HEX: u8 = 4;
+
+/// What each byte tells about the word it is in.
+static LOOKS: [u8; 256] = looks();
+
+const fn looks() -> [u8; 256] {
+    let mut table = [BEYOND_HEX; 256];
+    let mut at = b'a';
+    while at <= b'f' {
+        table[at as usize] = 0;
+        table[at.to_ascii_uppercase() as usize] = 0;
+        at += 1;
+    }
+    let mut at = b'0';
+    while at <= b'9' {
+        table[at as usize] = DIGIT;
+        at += 1;
+    }
+    table[b'/' as usize] = TELLING | BEYOND_HEX;
+    table[b'\\' as usize] = TELLING | BEYOND_HEX;
+    table[b':' as usize] = TELLING | BEYOND_HEX;
+    table[b'.' as usize] = DOT | BEYOND_HEX;
+    let classes = classes();
+    let mut at = 0;
+    while at < 256 {
+        if classes[at] != 0 {
+            table[at] |= ENDING;
+        }
+        at += 1;
+    }
+    table
+}
+
 impl Scan {
     /// Cuts a line into units.
     pub(super) fn line(&mut self, line: &str) {
@@ -116,9 +160,15 @@ impl Scan {
     fn word(&mut self, bytes: &[u8], start: usize) -> usize {
         let mut end = start;
         let mut url = false;
+        let mut looks = 0;
         while end < bytes.len() {
+            let look = LOOKS[usize::from(bytes[end])];
+            if look & ENDING == 0 {
+                looks |= look;
+                end += 1;
+                continue;
+            }
             match CLASS[usize::from(bytes[end])] {
-                0 => {}
                 MARK if url && matches!(bytes[end], b'=' | b',' | b';') => {}
                 COLON if bytes.get(end + 1) == Some(&b'/') && bytes.get(end + 2) == Some(&b'/') => url = true,
                 COLON if joins(bytes, end) => {}
@@ -128,7 +178,20 @@ impl Scan {
                         && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic) => {}
                 _ => break,
             }
+            looks |= look;
             end += 1;
+        }
+        if end - start > 3 && self.is_plain(looks, end - start) {
+            let mut hasher = Hasher::default();
+            hasher.bytes(&bytes[start..end]);
+            self.push(hasher.finish(), Kind::Word(Nature::Constant), start, end, spaced(bytes, start));
+            return end;
+        }
+        if looks == DIGIT && end - start >= LONG_HEX && end - start <= LONGEST {
+            let all = bytes[start..end].iter().all(u8::is_ascii_digit);
+            let name = if all { "<num>" } else { "<hex>" };
+            self.push(masked_hash(name), Kind::Word(Nature::Variable(name)), start, end, spaced(bytes, start));
+            return end;
         }
         if let Some(len) = inner_stamp(&bytes[start..], end - start) {
             self.push_masked("<time>", start, start + len, spaced(bytes, start));
@@ -139,6 +202,14 @@ impl Scan {
         }
         self.push_word(bytes, start, end, spaced(bytes, start));
         end
+    }
+
+    /// Whether a word of these looks can hold no variable, so that nothing closer need be looked at.
+    fn is_plain(&self, looks: u8, len: usize) -> bool {
+        looks & (TELLING | DIGIT) == 0
+            && (looks & DOT == 0 || !self.general)
+            && (looks & BEYOND_HEX != 0 || len < 8)
+            && len <= LONGEST
     }
 
     fn push_word(&mut self, bytes: &[u8], start: usize, end: usize, spaced: bool) {
@@ -160,9 +231,7 @@ impl Scan {
         let Some(last) = self.units.last_mut() else { return false };
         let near = last.kind == Kind::Word(Nature::Variable("<num>")) && last.end as usize + 1 == start;
         if near {
-            let mut sink = WordHash::default();
-            sink.mask("<size>");
-            last.hash = sink.masked.finish();
+            last.hash = masked_hash("<size>");
             last.kind = Kind::Masked("<size>");
             last.end += 1 + word.len() as u32;
         }
@@ -194,7 +263,7 @@ impl Scan {
             self.push_word(bytes, at + 1, end, false);
             return self.push_mark(bytes, end);
         }
-        if self.is_message() {
+        if self.is_message(bytes) {
             self.message_end = end;
             return self.push_mark(bytes, at);
         }
@@ -203,8 +272,8 @@ impl Scan {
     }
 
     /// Whether the key just read says that a text for people follows.
-    fn is_message(&self) -> bool {
-        static KEYS: [&[u8]; 12] = [
+    fn is_message(&self, bytes: &[u8]) -> bool {
+        const KEYS: [&[u8]; 12] = [
             b"msg",
             b"message",
             b"event",
@@ -218,27 +287,19 @@ impl Scan {
             b"description",
             b"cause",
         ];
-        let mut back = self
-            .units
-            .iter()
-            .rev()
-            .skip_while(|u| u.kind == Kind::Mark && matches!(u8::try_from(u.hash), Ok(b':' | b'=' | b'"')));
-        let Some(key) = back.next() else { return false };
-        let between = self.units.len().saturating_sub(1) as u64;
-        between > 0
-            && key.kind == Kind::Word(Nature::Constant)
-            && self.units.last().is_some_and(|u| matches!(u8::try_from(u.hash), Ok(b':' | b'=')))
-            && KEYS.iter().any(|name| {
-                let mut hasher = Hasher::default();
-                hasher.bytes(name);
-                hasher.finish() == key.hash
-            })
+        let Some((last, before)) = self.units.split_last() else { return false };
+        if last.kind != Kind::Mark || !matches!(bytes.get(last.start as usize), Some(b':' | b'=')) {
+            return false;
+        }
+        let is_joint = |unit: &&Unit| {
+            unit.kind == Kind::Mark && matches!(bytes.get(unit.start as usize), Some(b':' | b'=' | b'"'))
+        };
+        let key = before.iter().rev().find(|unit| !is_joint(unit));
+        key.and_then(|key| bytes.get(key.start as usize..key.end as usize)).is_some_and(|key| KEYS.contains(&key))
     }
 
     fn push_masked(&mut self, name: &'static str, start: usize, end: usize, spaced: bool) {
-        let mut sink = WordHash::default();
-        sink.mask(name);
-        self.push(sink.masked.finish(), Kind::Masked(name), start, end, spaced);
+        self.push(masked_hash(name), Kind::Masked(name), start, end, spaced);
     }
 
     fn push(&mut self, hash: u64, kind: Kind, start: usize, end: usize, spaced: bool) {
@@ -246,6 +307,13 @@ impl Scan {
         let (start, end) = (u32::try_from(start).unwrap_or(0), u32::try_from(end).unwrap_or(0));
         self.units.push(Unit { hash, kind, start, end, spaced });
     }
+}
+
+/// The hash of a variable of this name.
+fn masked_hash(name: &'static str) -> u64 {
+    let mut sink = WordHash::default();
+    sink.mask(name);
+    sink.masked.finish()
 }
 
 /// The length of a date that begins with the name of a day or month, as a word of three letters may.

@@ -146,9 +146,13 @@ impl Miner {
             return index;
         }
         let group = self.skeleton();
-        let members = self.groups.entry(group).or_default();
-        members.retain(|index| self.entries[*index as usize].parent == *index);
-        let recent: Vec<u32> = members.iter().rev().take(MOST_SIBLINGS).copied().collect();
+        let recent: Vec<u32> = match self.groups.get_mut(&group) {
+            Some(members) => {
+                members.retain(|index| self.entries[*index as usize].parent == *index);
+                members.iter().rev().take(MOST_SIBLINGS).copied().collect()
+            }
+            None => Vec::new(),
+        };
         if let Some(index) = recent.iter().find(|index| self.entries[**index as usize].accepts(&self.scan)) {
             self.entries[*index as usize].soften(line, &self.scan);
             return *index;

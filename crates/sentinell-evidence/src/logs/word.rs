@@ -4,7 +4,20 @@ use crate::text::is_formatting;
 use std::fmt::Write as _;
 
 /// Longest word looked at; a longer one is a blob.
-const LONGEST: usize = 512;
+pub(super) const LONGEST: usize = 512;
+
+/// Up to seven bytes as a little-endian number, without a copy of unknown length.
+fn remainder(rest: &[u8]) -> u64 {
+    let four = |part: &[u8]| part.try_into().map_or(0, u32::from_le_bytes);
+    match rest.len() {
+        0 => 0,
+        len @ 1..=3 => {
+            let middle = len / 2;
+            u64::from(rest[0]) | u64::from(rest[middle]) << (8 * middle) | u64::from(rest[len - 1]) << (8 * (len - 1))
+        }
+        len => u64::from(four(&rest[..4])) | (u64::from(four(&rest[len - 4..])) >> (8 * (8 - len))) << 32,
+    }
+}
 
 /// Takes the pieces of a masked word: a hasher on the hot path, a string when a template is first written out.
 pub(super) trait Sink {
@@ -100,10 +113,7 @@ impl Hasher {
             word.copy_from_slice(chunk);
             self.add(u64::from_le_bytes(word));
         }
-        let rest = chunks.remainder();
-        let mut word = [0; 8];
-        word[..rest.len()].copy_from_slice(rest);
-        self.add(u64::from_le_bytes(word) ^ ((bytes.len() as u64) << 56));
+        self.add(remainder(chunks.remainder()) ^ ((bytes.len() as u64) << 56));
     }
 
     pub(super) fn finish(self) -> u64 {
