@@ -116,7 +116,7 @@ mod tests {
         let heirs = house.store.claim_some("heir", Timestamp(2000), 1000, ALL).await.unwrap();
         let append = |n: usize| {
             let (store, case) = (&house.store, &cases[n]);
-            let leases = if n % 7 == 0 { &first } else { &heirs };
+            let leases = if n.is_multiple_of(7) { &first } else { &heirs };
             let lease = leases.iter().find(|lease| lease.incident == case.id);
             let mut seen = case.clone();
             seen.seq += u64::from(n % 9 == 1);
@@ -133,7 +133,7 @@ mod tests {
         }
         let mut told: Vec<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
         let refused = |n: usize| matches!(answers[n], Err(StoreError::LeaseLost | StoreError::Conflict(_)));
-        assert!((0..ALL).all(|n| refused(n) == (n % 7 == 0 || n % 9 == 1)), "{answers:?}");
+        assert!((0..ALL).all(|n| refused(n) == (n.is_multiple_of(7) || n % 9 == 1)), "{answers:?}");
         for entry in house.store.entries_after(0, None, 1000).await.unwrap() {
             told.push(format!("{} {} {}", entry.position, entry.entry.event.name(), entry.hash));
         }
