@@ -30,8 +30,12 @@ impl Renamed {
     }
 
     /// The case under the new names, in every text of it.
-    pub(crate) fn apply(&self, case: Case) -> Result<Case> {
-        exchange(&case, &self.names, &self.instead)
+    pub(crate) fn apply(&self, mut case: Case) -> Result<Case> {
+        // Values have no names in them, and JSON has no word for those that are not a number.
+        let points: Vec<_> = case.metrics.iter_mut().map(|series| std::mem::take(&mut series.points)).collect();
+        let mut other: Case = exchange(&case, &self.names, &self.instead)?;
+        other.metrics.iter_mut().zip(points).for_each(|(series, points)| series.points = points);
+        Ok(other)
     }
 
     /// What was said, under the old names.
