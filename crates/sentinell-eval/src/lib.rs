@@ -11,8 +11,6 @@ use std::path::PathBuf;
 mod calibration;
 mod grade;
 mod index;
-#[cfg(test)]
-mod names;
 mod report;
 mod shuffle;
 mod suite;

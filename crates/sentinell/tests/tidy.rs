@@ -205,6 +205,10 @@ const CLOSED_DOORS: &[(&str, &[&str])] = &[
     ("crates/sentinell-core", &["tokio", "axum", "reqwest", "sqlx", "sentinell-", "rand", "tracing"]),
     ("crates/sentinell-evidence", &["tokio", "axum", "reqwest", "sqlx", "sentinell-", "rand", "chrono"]),
     ("crates/sentinell-adapters", &["sentinell-evidence", "sentinell-sim", "sqlx", "axum"]),
+    (
+        "crates/sentinell-eval",
+        &["tokio", "axum", "reqwest", "sqlx", "sentinell-core", "sentinell-adapters", "sentinell-sim"],
+    ),
     ("crates/sentinell-sim", &["sentinell-evidence", "sentinell-adapters", "sqlx", "axum", "reqwest"]),
 ];
 
