@@ -1,5 +1,7 @@
 //! The engine knows no benchmark by heart: no name of a component, case or label of the public sets stands in its sources.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
