@@ -19,3 +19,8 @@ pub mod telemetry;
 pub mod ui;
 pub mod wire;
 pub mod worker;
+
+/// Journals are many small values made on one thread and dropped on another, which is where the C library's allocator is
+/// slow: an investigation takes a fifth to a third less processor time with this one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

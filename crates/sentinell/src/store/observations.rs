@@ -6,6 +6,7 @@ use super::db::{Conn, Sql, db, on};
 use super::error::{Result, StoreError};
 use super::{Store, to_db};
 use sentinell_core::ids::{IncidentId, QueryId};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -32,8 +33,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn keep_observation(&self, incident: &IncidentId, query: &QueryId, json: &Value) -> Result<String> {
-        let mut body = serde_json::to_string(json)?;
+    pub async fn keep_observation(
+        &self,
+        incident: &IncidentId,
+        query: &QueryId,
+        data: &impl Serialize,
+    ) -> Result<String> {
+        let mut body = serde_json::to_string(data)?;
         if body.len() > BOUND {
             let head: String = body.chars().take(HEAD).collect();
             body = json!({ "too_large": body.len(), "head": head }).to_string();

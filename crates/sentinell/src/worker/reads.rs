@@ -42,17 +42,17 @@ impl Worker {
             Err(ToolError::Retry(why)) => return Ok(Input::NotObserved { query: query.id, why, again: true }),
             Err(error) => return Ok(Input::NotObserved { query: query.id, why: error.to_string(), again: false }),
         };
-        let json = serde_json::to_value(&observation).unwrap_or_default();
         let mut patience = Patience::default();
         let raw = loop {
-            match self.store.keep_observation(&case.id, &query.id, &json).await {
+            match self.store.keep_observation(&case.id, &query.id, &observation).await {
                 Ok(raw) => break raw,
                 Err(error) => patience.bear(error).await?,
             }
         };
-        let (evidence, gaps) = condensed(case.clone(), query.clone(), observation.clone()).await;
+        let call = observation.call.clone();
+        let (evidence, gaps) = condensed(case.clone(), query.clone(), observation).await;
         let millis = self.clock.now().millis_since(started).unsigned_abs();
-        Ok(Input::Observed { query: query.id, evidence, gaps, call: observation.call, raw, millis })
+        Ok(Input::Observed { query: query.id, evidence, gaps, call, raw, millis })
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {

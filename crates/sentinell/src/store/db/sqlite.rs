@@ -19,6 +19,13 @@ pub(in crate::store) fn newest_migration() -> i64 {
 
 /// How long SQLite itself waits for another process before it says busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pages that the write-ahead log collects before they are put into the file (16 MiB): a row that changes eight times on
+/// its way is then written to the file once.
+const CHECKPOINT: &str = "4000";
+/// What a connection keeps of the file in memory at most, as SQLite counts it (KiB, negative).
+const CACHE: &str = "-16000";
+/// Rows on their way from a connection's thread to ours: a page of a list, or all of a group, at once.
+const ROWS: usize = 1024;
 /// How often a start is tried again when two processes migrate at once, and the pause between.
 const MIGRATION_TRIES: u32 = 40;
 const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
@@ -58,6 +65,9 @@ impl File {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .pragma("wal_autocheckpoint", CHECKPOINT)
+            .pragma("cache_size", CACHE)
+            .row_buffer_size(ROWS)
             .statement_cache_capacity(256);
         Ok(Self { options, on_connect })
     }
@@ -102,8 +112,7 @@ impl File {
 
     /// A pool that only reads.
     pub(super) async fn readers(&self, size: u32) -> Result<SqlitePool> {
-        // A page of a list at once: otherwise the connection's thread and ours hand every few rows to each other.
-        let options = self.options.clone().pragma("query_only", "ON").row_buffer_size(1024);
+        let options = self.options.clone().pragma("query_only", "ON");
         let mut pool = SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
         if let Some(OnConnect(hook)) = self.on_connect.clone() {
             pool = pool.after_connect(move |conn, _| hook(conn));
