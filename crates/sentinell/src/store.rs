@@ -167,6 +167,11 @@ impl Store {
         self.writer.waiting()
     }
 
+    /// Whether as many commands wait as may: one more would be [`StoreError::Busy`].
+    pub fn is_full(&self) -> bool {
+        self.writer.is_full()
+    }
+
     /// Commits what is queued, then closes this process's connections. Every clone becomes useless.
     pub async fn close(&self) {
         self.writer.stop();

@@ -26,6 +26,8 @@ use sentinell_core::policy::Ruling;
 use sentinell_core::ports::{BoxFuture, Clock};
 use sentinell_core::time::Timestamp;
 use serde_json::Value;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -98,6 +100,11 @@ impl House {
         Self::over(Options { destinations, ..Options::default() }, |_| {}).await
     }
 
+    /// A server whose writer has hardly anybody wait.
+    pub async fn narrow() -> Self {
+        Self::over(Options { queue: 2, group: 1, ..Options::default() }, |_| {}).await
+    }
+
     async fn over(options: Options, change: impl FnOnce(&mut ApiConfig)) -> Self {
         let place = Place::new().await;
         let store = Store::open(place.url(), options).await.unwrap();
@@ -109,6 +116,18 @@ impl House {
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let state = AppState::new(store, clock.clone(), config, Arc::new(Checks), stopping);
         Self { router: router(state.clone()), state, clock, stop, place }
+    }
+
+    /// Somebody else's transaction: nobody can write until it is dropped.
+    pub async fn held(&self) -> Box<dyn Any> {
+        if self.url().starts_with("sqlite:") {
+            let mut conn = SqliteConnection::connect(self.place.url()).await.unwrap();
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut conn).await.unwrap();
+            return Box::new(conn);
+        }
+        let mut conn = PgConnection::connect(self.place.url()).await.unwrap();
+        sqlx::raw_sql("BEGIN; LOCK TABLE incidents IN EXCLUSIVE MODE").execute(&mut conn).await.unwrap();
+        Box::new(conn)
     }
 
     /// Its database.

@@ -1,6 +1,8 @@
 //! How requests are read: every refusal is a problem document, and no input is big or strange enough for a 5xx.
 
+use crate::api::AppState;
 use crate::api::problem::ApiError;
+use crate::store::StoreError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -28,6 +30,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         require_json(&parts.headers)?;
         let bytes = read_body(body, JSON_LIMIT).await?;
         Ok(Self(from_json(&bytes)?, Sha256::digest(&bytes).into()))
+    }
+}
+
+/// Room for one more signal. Where there is none, 503 with `Retry-After` before the body is read, redacted and triaged:
+/// under overload the time goes to what is kept, not to what is refused.
+#[derive(Debug)]
+pub struct Room;
+
+impl FromRequestParts<AppState> for Room {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        if app.store.is_full() { Err(StoreError::Busy.into()) } else { Ok(Self) }
     }
 }
 

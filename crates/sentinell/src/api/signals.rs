@@ -6,7 +6,7 @@ pub mod github;
 pub mod list;
 
 use crate::api::AppState;
-use crate::api::extract::Json;
+use crate::api::extract::{Json, Room};
 use crate::api::problem::ApiError;
 use crate::api::views::{IncidentView, new_id};
 use crate::auth::Posting;
@@ -120,6 +120,7 @@ pub struct NewSlackMessage {
 pub async fn post_issue(
     State(app): State<AppState>,
     _: Posting,
+    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewIssue>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {
@@ -145,6 +146,7 @@ pub async fn post_issue(
 pub async fn post_log(
     State(app): State<AppState>,
     _: Posting,
+    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewLog>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {
@@ -168,6 +170,7 @@ pub async fn post_log(
 pub async fn post_slack(
     State(app): State<AppState>,
     _: Posting,
+    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewSlackMessage>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {

@@ -186,6 +186,11 @@ impl Writer {
         self.closing.notify_one();
     }
 
+    /// Whether no more can wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.jobs.capacity() == 0
+    }
+
     /// Commands waiting for the next group.
     pub(super) fn waiting(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()

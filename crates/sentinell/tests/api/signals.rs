@@ -5,6 +5,8 @@ use axum::body::Body;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_report_comes_back_as_it_was_sent() {
@@ -48,6 +50,40 @@ async fn the_same_message_joins_and_another_opens() {
     assert_eq!(listed.ok(200)["signals"].as_array().unwrap().len(), 3);
     let rest = house.get(&format!("/api/signals?cursor={}", listed.body["next_cursor"].as_str().unwrap())).await;
     assert_eq!(rest.ok(200)["signals"].as_array().unwrap().len(), 1);
+}
+
+/// Under overload the time goes to what is kept: whoever is refused is refused unread.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_no_more_can_wait_a_signal_is_refused_before_it_is_read() {
+    let house = Arc::new(House::narrow().await);
+    let held = house.held().await;
+    let posts = (0..8).map(|n| {
+        let house = house.clone();
+        tokio::spawn(
+            async move { house.post("/api/issues", &json!({"title": format!("{n}"), "description": "?"})).await },
+        )
+    });
+    let posts: Vec<_> = posts.collect();
+    while !house.state.store.is_full() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for path in ["/api/issues", "/api/signals/logs", "/api/signals/slack", "/api/signals/alertmanager"] {
+        let unread = house.post(path, &json!("no such body")).await;
+        unread.problem(503);
+        assert_eq!(unread.headers["retry-after"], "1");
+    }
+    house.get("/api/incidents").await.ok(200);
+    drop(held);
+    let mut kept = 0;
+    for post in posts {
+        let answer = post.await.unwrap();
+        kept += usize::from(answer.status == 201);
+        assert!(answer.status == 201 || answer.headers.contains_key("retry-after"), "{}", answer.text);
+    }
+    let shown = house.get("/api/incidents").await;
+    assert_eq!(shown.ok(200)["incidents"].as_array().unwrap().len(), kept);
+    assert!(kept >= 2, "those that waited were taken");
+    house.post("/api/issues", &json!("no such body")).await.problem(422);
 }
 
 fn notification(status: &str, severity: &str) -> Value {

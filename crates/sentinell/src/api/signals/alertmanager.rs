@@ -2,7 +2,7 @@
 
 use super::{accept, receipt};
 use crate::api::AppState;
-use crate::api::extract::{from_json, read_body, require_json};
+use crate::api::extract::{Room, from_json, read_body, require_json};
 use crate::api::problem::ApiError;
 use crate::auth::Posting;
 use crate::intake::alertmanager::{AlertStatus, Notification, incoming};
@@ -44,6 +44,7 @@ pub struct AcceptedAlert {
 pub async fn post_alertmanager(
     State(app): State<AppState>,
     _: Posting,
+    _: Room,
     request: Request,
 ) -> Result<(StatusCode, Json<Accepted>), ApiError> {
     let (parts, body) = request.into_parts();

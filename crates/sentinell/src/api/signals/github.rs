@@ -2,7 +2,7 @@
 
 use super::{accept, header_text, receipt};
 use crate::api::AppState;
-use crate::api::extract::{JSON_LIMIT, from_value, read_body, require_json};
+use crate::api::extract::{JSON_LIMIT, Room, from_value, read_body, require_json};
 use crate::api::problem::ApiError;
 use crate::auth::{Caller, signature};
 use crate::intake::github;
@@ -65,6 +65,7 @@ pub struct Delivered {
 pub async fn post_github(
     State(app): State<AppState>,
     caller: Caller,
+    _: Room,
     request: Request,
 ) -> Result<(StatusCode, Json<Delivered>), ApiError> {
     let (parts, body) = request.into_parts();
