@@ -31,7 +31,24 @@ pub fn log_lines(text: &str, max: usize) -> Vec<LogLine> {
 }
 
 fn line(text: &str) -> LogLine {
-    LogLine { at: leading_time(text), level: None, text: clip(text.trim_end(), LINE_CHARS) }
+    LogLine { at: leading_time(text), level: None, text: clip(text.trim_end(), LINE_CHARS), trace: trace_of(text) }
+}
+
+/// The trace that a line names as the field `trace_id` (however it is spelled), in JSON, as `key=value` or as words.
+/// <https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/>
+pub fn trace_of(line: &str) -> Option<String> {
+    let hex = |text: &str| text.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let bytes = line.as_bytes();
+    let starts = line.match_indices(['t', 'T']).map(|(at, _)| at);
+    let id = starts
+        .filter(|at| bytes[*at..].len() > 8 && bytes[*at..*at + 5].eq_ignore_ascii_case(b"trace"))
+        .find_map(|at| {
+            let rest = line[at + 5..].trim_start_matches(['_', '-', '.']);
+            let rest = rest.get(..2).filter(|word| word.eq_ignore_ascii_case("id")).map(|_| &rest[2..])?;
+            let rest = rest.trim_start_matches(['"', ':', '=', ' ', '\'', '\\']);
+            rest.get(..hex(rest)).filter(|id| (16..=32).contains(&id.len()))
+        })?;
+    Some(id.to_ascii_lowercase())
 }
 
 /// RFC 3339, or `2026-11-22 14:00:00,123` (taken as UTC), at the beginning of a line, with or without a bracket.
@@ -95,6 +112,23 @@ mod tests {
         for odd in ["", "2026", "a line that has no time in it", "2026-99-99 99:99:99 x", "äöüäöüäöüäöüäöüäöü"]
         {
             assert_eq!(leading_time(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_line_names_its_trace_however_it_is_spelled() {
+        let id = "4BF92F3577B34DA6A3CE929D0E0E4736";
+        for line in [
+            format!(r#"{{"level":"error","traceId":"{id}","msg":"no"}}"#),
+            format!(r#"{{"trace_id": "{id}"}}"#),
+            format!("at=till TRACE-ID={id} span_id=00f067aa0ba902b7 no"),
+            format!("tracing of trace {{dd.trace_id: {id}}}"),
+        ] {
+            assert_eq!(trace_of(&line), Some(id.to_lowercase()), "{line}");
+        }
+        for odd in ["", "trace", "trace_id=", "trace_id=12", "traceid: ähm", "trace_id=zz92F3577B34DA6A3CE929D0E0E4736"]
+        {
+            assert_eq!(trace_of(odd), None, "{odd}");
         }
     }
 

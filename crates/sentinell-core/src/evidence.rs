@@ -30,6 +30,31 @@ pub struct LogLine {
     pub level: Option<String>,
     /// The text.
     pub text: String,
+    /// The trace it was written in, if the source tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+/// One span of a trace: work that one component did for a request, as OpenTelemetry has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The trace it belongs to.
+    pub trace: String,
+    /// Its own id, unique within the trace.
+    pub id: String,
+    /// The span that waited for it; none for the first of its trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Who did the work.
+    pub subject: String,
+    /// What the work is called.
+    pub operation: String,
+    /// When it began, Unix microseconds.
+    pub start_us: i64,
+    /// How long it took, microseconds.
+    pub duration_us: i64,
+    /// Whether it says itself that it failed.
+    pub failed: bool,
 }
 
 /// One thing somebody changed.
@@ -92,6 +117,13 @@ pub enum Telemetry {
         argv: Vec<String>,
         /// Its output.
         output: String,
+    },
+    /// Spans, any order.
+    Traces {
+        /// Where they were read.
+        source: String,
+        /// The spans.
+        spans: Vec<Span>,
     },
     /// Something changed.
     Change(Change),

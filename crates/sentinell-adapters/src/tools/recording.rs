@@ -3,6 +3,7 @@
 mod folder;
 mod kubernetes;
 mod metrics;
+mod traces;
 
 use crate::text::{clip, known_args, log_lines, one_line};
 use folder::Folder;
@@ -75,7 +76,7 @@ impl Tool for Recording {
     }
 
     fn describe(&self) -> &str {
-        "reads a folder of recorded logs, metrics, Kubernetes state, changes and calls; no args"
+        "reads a folder of recorded logs, metrics, traces, Kubernetes state, changes and calls; no args"
     }
 
     fn first_look(&self, _case: &Investigation) -> Vec<Question> {
@@ -110,6 +111,13 @@ fn look(mut folder: Folder, namespace: Option<&str>) -> Observation {
         let Some(text) = folder.text(&path) else { continue };
         let (reads, gaps) = kubernetes::read(&text, &path);
         telemetry.extend(reads);
+        folder.gaps.extend(gaps);
+    }
+    for name in folder.names("traces", &["json", "jsonl"]) {
+        let path = format!("traces/{name}");
+        let Some(text) = folder.text(&path) else { continue };
+        let (spans, gaps) = traces::read(&text, &path, namespace);
+        telemetry.push(spans);
         folder.gaps.extend(gaps);
     }
     let changes: Vec<Change> = records(&mut folder, "changes.jsonl");

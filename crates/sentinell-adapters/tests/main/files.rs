@@ -57,6 +57,10 @@ fn whole_recording(root: &Path) {
     write(root, "kubernetes/calls.txt", printed);
     let change = r#"{"at": "2026-11-22T13:55:00Z", "kind": "deploy", "subject": "service/shop/cart", "summary": "v2", "reference": "5"}"#;
     write(root, "changes.jsonl", &format!("{change}\nnonsense\n"));
+    let span = r#"{"traceId":"a1","spanId":"b1","name":"pay","startTimeUnixNano":"1","endTimeUnixNano":"2"}"#;
+    let service = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"cart"}}]}"#;
+    let export = format!(r#"{{"resourceSpans":[{{"resource":{service},"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+    write(root, "traces/collector.jsonl", &export);
     write(root, "calls.jsonl", "{\"caller\": \"web\", \"callee\": \"cart\"}\n");
 }
 
@@ -76,6 +80,7 @@ async fn a_whole_recording_is_read_and_what_is_broken_is_a_gap() {
             Telemetry::Metric { subject, name, .. } => format!("metric {subject} {name}"),
             Telemetry::KubernetesJson { object } => format!("json {}", object["kind"]),
             Telemetry::KubernetesText { argv, .. } => format!("text {}", argv.join("|")),
+            Telemetry::Traces { spans, .. } => format!("traces {} {}", spans.len(), spans[0].subject),
             Telemetry::Change(change) => format!("change {}", change.reference),
             Telemetry::Call { caller, callee } => format!("call {caller} {callee}"),
         });
@@ -88,6 +93,7 @@ async fn a_whole_recording_is_read_and_what_is_broken_is_a_gap() {
         "json \"PodList\"",
         "json \"ResourceQuota\"",
         "json \"Service\"",
+        "traces 1 service/shop/cart",
         "change 5",
         "call service/shop/web service/shop/cart",
     ];

@@ -117,7 +117,7 @@ impl Pen<'_> {
                 let dated = moments.into_iter().filter(|(hole, _)| kind.text.contains(hole));
                 let dated = dated.fold(kind.text.to_owned(), |text, (hole, at)| text.replace(hole, &at.to_string()));
                 let text = fill(&dated, self.cast, &mut self.rng);
-                self.lines.push(LogLine { at: Some(at), level: Some(kind.level.to_owned()), text });
+                self.lines.push(LogLine { at: Some(at), level: Some(kind.level.to_owned()), text, trace: None });
             }
         }
     }

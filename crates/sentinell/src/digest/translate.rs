@@ -1,6 +1,6 @@
 //! Core's telemetry in the engine's columns.
 
-use sentinell_core::evidence::{Change, Gap, LogLine, Observation, Telemetry};
+use sentinell_core::evidence::{Change, Gap, LogLine, Observation, Span, Telemetry};
 use sentinell_core::time::Timestamp;
 use sentinell_evidence::case::{self, Case, KubernetesRead, Level, LogStream, Series};
 use sentinell_evidence::finding::{self, Entity, EntityKind};
@@ -39,6 +39,7 @@ fn add(case: &mut Case, telemetry: &Telemetry) {
         Telemetry::KubernetesText { argv, output } => {
             case.kubernetes.push(KubernetesRead::Text { argv: argv.clone(), output: output.clone() });
         }
+        Telemetry::Traces { spans, .. } => case.spans.extend(spans.iter().map(span)),
         Telemetry::Change(change) => case.changes.push(changed(change)),
         Telemetry::Call { caller, callee } => case.calls.push((entity(caller), entity(callee))),
     }
@@ -53,7 +54,20 @@ fn line(line: &LogLine) -> case::LogLine {
         "fatal" | "critical" | "panic" | "emergency" | "alert" => Some(Level::Fatal),
         _ => None,
     });
-    case::LogLine { at_ms: line.at.map(|at| at.0), level, text: line.text.clone(), trace: None }
+    case::LogLine { at_ms: line.at.map(|at| at.0), level, text: line.text.clone(), trace: line.trace.clone() }
+}
+
+fn span(span: &Span) -> case::Span {
+    case::Span {
+        trace: span.trace.clone(),
+        id: span.id.clone(),
+        parent: span.parent.clone(),
+        subject: entity(&span.subject),
+        operation: span.operation.clone(),
+        start_us: span.start_us,
+        duration_us: span.duration_us,
+        failed: span.failed,
+    }
 }
 
 fn changed(change: &Change) -> case::Change {
