@@ -47,7 +47,7 @@ fn mining(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(LINES));
         group.bench_function(format!("{name}, {bytes} bytes a line"), |bencher| {
             bencher.iter_batched_ref(
-                Miner::default,
+                || Miner::of_stream(lines.iter().map(String::as_str)),
                 |miner| lines.iter().map(|line| u64::from(miner.push(line).0)).sum::<u64>(),
                 BatchSize::LargeInput,
             );

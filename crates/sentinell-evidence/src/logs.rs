@@ -2,18 +2,22 @@
 
 mod claim;
 mod clock;
+mod effort;
 mod entry;
+mod groups;
 mod header;
 pub mod level;
-mod list;
+mod lists;
 mod mask;
 mod merge;
 pub mod miner;
 mod parse;
+mod saved;
 mod score;
 mod stream;
 mod table;
 pub mod timestamp;
+mod variable;
 mod word;
 
 use crate::case::LogStream;
@@ -23,6 +27,7 @@ use claim::{Claim, claims};
 pub use header::Layout;
 pub use miner::{Limits, Miner, Template, TemplateRef};
 pub use parse::{Parsed, parse};
+pub use saved::Saved;
 pub use stream::is_continuation;
 use stream::{KindFacts, Sequence, time_of};
 pub use timestamp::parse_timestamp;
@@ -63,7 +68,8 @@ fn finding(stream: &LogStream, sequence: &Sequence<'_>, claim: &Claim) -> Findin
 }
 
 fn summary(claim: &Claim, facts: &KindFacts, count: usize) -> String {
-    let text = bounded(&facts.text, 200);
+    let text = format!("{} {}", facts.origin, facts.text);
+    let text = bounded(text.trim_start(), 200);
     let per = |rate: f64| format!("{rate:.1}");
     match claim.shape {
         FindingKind::LogVanished => {

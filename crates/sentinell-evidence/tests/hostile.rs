@@ -130,7 +130,7 @@ proptest! {
 
     #[test]
     fn a_miner_forgets_nothing_it_counted(texts in vec(text(), 0..400), templates in 1_usize..40) {
-        let mut miner = Miner::new(Limits { templates, ..Limits::default() });
+        let mut miner = Miner::new(Limits { templates });
         let refs: Vec<_> = texts.iter().map(|text| miner.push(text)).collect();
         let all = miner.templates();
         prop_assert!(all.len() <= templates + 1);

@@ -4,3 +4,4 @@
 
 mod hostile;
 mod injection;
+mod lines;

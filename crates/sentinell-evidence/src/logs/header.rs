@@ -5,6 +5,8 @@
 
 use super::level::word_level;
 use super::timestamp::leading_stamp;
+use super::word::{Hasher, Written, mask_word};
+use serde::{Deserialize, Serialize};
 
 /// Share of the lines that must have a field for it to be a column.
 const NEARLY_ALL: f64 = 0.9;
@@ -22,7 +24,8 @@ const MOST_BYTES: usize = 512;
 const LONGEST_BRACKET: usize = 256;
 
 /// One column, or several of which only the last can be told by its looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Step {
     /// So many words and a time.
     Stamp(usize),
@@ -45,7 +48,7 @@ enum Step {
 }
 
 /// The columns of a stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layout {
     steps: Vec<Step>,
 }
@@ -82,6 +85,44 @@ impl Layout {
         if line.is_char_boundary(at) { at } else { 0 }
     }
 
+    /// Who wrote a line and how loud, as its columns tell: the level, the program, the logger, without what is numbered.
+    pub fn origin(&self, line: &str) -> String {
+        let mut origin = String::new();
+        self.each_name(line, |name| {
+            if !origin.is_empty() {
+                origin.push(' ');
+            }
+            mask_word(name, &mut Written { text: &mut origin, with_figures: false });
+        });
+        origin
+    }
+
+    /// The same as a number.
+    pub(super) fn origin_hash(&self, line: &str) -> u64 {
+        let mut hasher = Hasher::default();
+        self.each_name(line, |name| hasher.bytes(name));
+        hasher.finish()
+    }
+
+    /// The words without figures in the columns that name something.
+    fn each_name(&self, line: &str, mut name: impl FnMut(&[u8])) {
+        let bytes = line.as_bytes();
+        let bytes = bytes.get(..MOST_BYTES).unwrap_or(bytes);
+        let mut at = 0;
+        for step in &self.steps {
+            let Some(end) = step.after(bytes, at) else { continue };
+            if matches!(step, Step::Level(_) | Step::Tag(_) | Step::Bars(_) | Step::Dotted | Step::Padded) {
+                let words = bytes[at.min(end)..end].split(|b| b.is_ascii_whitespace() || *b == b'|');
+                // A process number in brackets belongs to no name.
+                let plain = |word| <[u8]>::split(word, |b| *b == b'[').next().unwrap_or_default();
+                let bare = words.map(|word| if word.starts_with(b"[") { word } else { plain(word) });
+                bare.filter(|word| word.iter().any(u8::is_ascii_alphabetic) && !word.iter().any(u8::is_ascii_digit))
+                    .for_each(&mut name);
+            }
+            at = end;
+        }
+    }
+
     /// The next column, if nearly all lines have one.
     fn next(&self, cursors: &[(&[u8], usize)]) -> Option<Step> {
         let anchored = self.steps.iter().any(|step| matches!(step, Step::Stamp(_) | Step::Level(_)));
@@ -116,7 +157,7 @@ impl Step {
                 let end = word_end(line, start)?;
                 line[start..end].iter().all(|b| matches!(b, b'-' | b'|' | b':' | b'>')).then_some(end)
             }
-            Self::Bars(count) => bars(line, from, count),
+            Self::Bars(count) => bars(line, at, count),
             Self::Number => {
                 let end = word_end(line, at)?;
                 line[at..end].iter().all(u8::is_ascii_digit).then_some(end)

@@ -1,8 +1,10 @@
 //! One pass over a line: words and marks, typed variables masked, no allocation for what was seen before.
 
 use super::timestamp::{leading_stamp, named_month};
+use super::variable::Variable;
 use super::word::{Hasher, LONGEST, Nature, Sink, WordHash, Written, mask_word};
 use memchr::memchr2;
+use serde::{Deserialize, Serialize};
 
 /// Most units kept of one line; the rest is one `<more>`.
 pub(super) const MOST_UNITS: usize = 192;
@@ -10,18 +12,16 @@ pub(super) const MOST_UNITS: usize = 192;
 /// Most bytes of one line looked at.
 pub(super) const MOST_BYTES: usize = 8 * 1024;
 
-/// Stands for what is beyond those bounds.
-pub(super) const MORE: &str = "<more>";
-
 /// What a unit is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     /// A word, perhaps with masked parts.
     Word(Nature),
     /// A punctuation mark.
     Mark,
     /// A whole masked stretch (a quoted string, the leading time).
-    Masked(&'static str),
+    Masked(Variable),
 }
 
 /// One word or mark of a line.
@@ -44,8 +44,6 @@ pub(super) struct Scan {
     pub(super) hash: u64,
     /// Hash of the figures that belong to names; 0 where there are none.
     pub(super) figures: u32,
-    /// Whether names of machines are variables.
-    pub(super) general: bool,
     /// Where the quoted message that is being read ends; quotes up to there are plain marks.
     pub(super) message_end: usize,
 }
@@ -135,7 +133,7 @@ impl Scan {
         if let Some(stamp) = leading_stamp(line)
             && stamp.len <= limit
         {
-            self.push_masked("<time>", 0, stamp.len, false);
+            self.push_masked(Variable::Time, 0, stamp.len, false);
             at = stamp.len;
         }
         while at < bytes.len() && self.units.len() < MOST_UNITS {
@@ -147,7 +145,7 @@ impl Scan {
             };
         }
         if at < bytes.len() || limit < line.len() {
-            self.push_masked(MORE, limit, limit, true);
+            self.push_masked(Variable::More, limit, limit, true);
         }
         let mut whole = Hasher::default();
         for unit in &self.units {
@@ -181,7 +179,7 @@ impl Scan {
             looks |= look;
             end += 1;
         }
-        if end - start > 3 && self.is_plain(looks, end - start) {
+        if end - start > 3 && is_plain(looks, end - start) {
             let mut hasher = Hasher::default();
             hasher.bytes(&bytes[start..end]);
             self.push(hasher.finish(), Kind::Word(Nature::Constant), start, end, spaced(bytes, start));
@@ -189,12 +187,12 @@ impl Scan {
         }
         if looks == DIGIT && end - start >= LONG_HEX && end - start <= LONGEST {
             let all = bytes[start..end].iter().all(u8::is_ascii_digit);
-            let name = if all { "<num>" } else { "<hex>" };
+            let name = if all { Variable::Num } else { Variable::Hex };
             self.push(masked_hash(name), Kind::Word(Nature::Variable(name)), start, end, spaced(bytes, start));
             return end;
         }
         if let Some(len) = inner_stamp(&bytes[start..], end - start) {
-            self.push_masked("<time>", start, start + len, spaced(bytes, start));
+            self.push_masked(Variable::Time, start, start + len, spaced(bytes, start));
             return start + len;
         }
         if end - start <= 3 && self.is_unit_of_size(&bytes[start..end], start) {
@@ -204,17 +202,9 @@ impl Scan {
         end
     }
 
-    /// Whether a word of these looks can hold no variable, so that nothing closer need be looked at.
-    fn is_plain(&self, looks: u8, len: usize) -> bool {
-        looks & (TELLING | DIGIT) == 0
-            && (looks & DOT == 0 || !self.general)
-            && (looks & BEYOND_HEX != 0 || len < 8)
-            && len <= LONGEST
-    }
-
     fn push_word(&mut self, bytes: &[u8], start: usize, end: usize, spaced: bool) {
         let mut sink = WordHash::default();
-        let nature = mask_word(&bytes[start..end], self.general, &mut sink);
+        let nature = mask_word(&bytes[start..end], &mut sink);
         if let Some(figures) = sink.figures {
             let mixed = figures.finish();
             self.figures = self.figures.rotate_left(5) ^ (mixed as u32 | 1);
@@ -229,10 +219,10 @@ impl Scan {
             return false;
         }
         let Some(last) = self.units.last_mut() else { return false };
-        let near = last.kind == Kind::Word(Nature::Variable("<num>")) && last.end as usize + 1 == start;
+        let near = last.kind == Kind::Word(Nature::Variable(Variable::Num)) && last.end as usize + 1 == start;
         if near {
-            last.hash = masked_hash("<size>");
-            last.kind = Kind::Masked("<size>");
+            last.hash = masked_hash(Variable::Size);
+            last.kind = Kind::Masked(Variable::Size);
             last.end += 1 + word.len() as u32;
         }
         near
@@ -243,7 +233,7 @@ impl Scan {
         // Brackets with nothing between them, apart from the word before: no call, but a value that is not there.
         let closes = matches!((bytes[at], bytes.get(at + 1)), (b'(', Some(b')')) | (b'[', Some(b']')));
         if closes && spaced(bytes, at) {
-            self.push_masked("", at + 1, at + 1, false);
+            self.push_masked(Variable::Nothing, at + 1, at + 1, false);
         }
         at + 1
     }
@@ -267,7 +257,7 @@ impl Scan {
             self.message_end = end;
             return self.push_mark(bytes, at);
         }
-        self.push_masked("<str>", at, end + 1, spaced(bytes, at));
+        self.push_masked(Variable::Str, at, end + 1, spaced(bytes, at));
         end + 1
     }
 
@@ -298,7 +288,7 @@ impl Scan {
         key.and_then(|key| bytes.get(key.start as usize..key.end as usize)).is_some_and(|key| KEYS.contains(&key))
     }
 
-    fn push_masked(&mut self, name: &'static str, start: usize, end: usize, spaced: bool) {
+    fn push_masked(&mut self, name: Variable, start: usize, end: usize, spaced: bool) {
         self.push(masked_hash(name), Kind::Masked(name), start, end, spaced);
     }
 
@@ -309,8 +299,13 @@ impl Scan {
     }
 }
 
+/// Whether a word of these looks can hold no variable, so that nothing closer need be looked at.
+fn is_plain(looks: u8, len: usize) -> bool {
+    looks & (TELLING | DIGIT) == 0 && looks & DOT == 0 && (looks & BEYOND_HEX != 0 || len < 8) && len <= LONGEST
+}
+
 /// The hash of a variable of this name.
-fn masked_hash(name: &'static str) -> u64 {
+fn masked_hash(name: Variable) -> u64 {
     let mut sink = WordHash::default();
     sink.mask(name);
     sink.masked.finish()
@@ -365,12 +360,12 @@ fn closing(bytes: &[u8], at: usize, quote: u8) -> Option<usize> {
 }
 
 /// A unit as it shows in a template, with the figures of names or with them masked.
-pub(super) fn render(line: &str, unit: &Unit, general: bool, with_figures: bool, out: &mut String) {
+pub(super) fn render(line: &str, unit: &Unit, with_figures: bool, out: &mut String) {
     match unit.kind {
-        Kind::Masked(name) => out.push_str(name),
+        Kind::Masked(variable) => out.push_str(variable.name()),
         Kind::Mark | Kind::Word(_) => {
             let word = line.as_bytes().get(unit.start as usize..unit.end as usize).unwrap_or_default();
-            mask_word(word, general, &mut Written { text: out, with_figures });
+            mask_word(word, &mut Written { text: out, with_figures });
         }
     }
 }
@@ -384,7 +379,7 @@ pub(super) fn masked(line: &str) -> String {
         if unit.spaced && !out.is_empty() {
             out.push(' ');
         }
-        render(line, unit, false, true, &mut out);
+        render(line, unit, true, &mut out);
     }
     out
 }

@@ -4,57 +4,88 @@
 //! enough different words; how many are enough depends on where the place is and what stood there, because a sentence
 //! puts its objects after prepositions and its subject first, and constants of programs are written in capitals.
 
-use super::entry::{Entry, Piece, is_variable};
+use super::effort::Effort;
+use super::entry::{Entry, Piece, Places, is_variable};
 use super::mask::{Kind, Scan, Unit};
-use std::collections::BTreeSet;
 
-/// Merges the siblings of a new form with it, if there are enough of them; the template they become.
-pub(super) fn merge(entries: &mut [Entry], group: &[u32], line: &str, scan: &Scan) -> Option<u32> {
+/// What became of siblings.
+#[derive(Debug)]
+pub(super) struct Merged {
+    /// The template they are now.
+    pub(super) index: u32,
+    /// Those that are no template any more, in order.
+    pub(super) gone: Vec<u32>,
+    /// Where they were variable before.
+    pub(super) former: Vec<Places>,
+}
+
+/// Merges the siblings of a new form with it, if there are enough of them.
+pub(super) fn merge(
+    entries: &mut [Entry],
+    group: &[u32],
+    line: &str,
+    scan: &Scan,
+    effort: &mut Effort,
+) -> Option<Merged> {
     let words = scan.units.iter().filter(|unit| unit.kind != Kind::Mark).count();
     if words < 2 {
         return None;
     }
     let most = (words / 4).max(1);
-    let near = |index: &&u32| distance(&entries[**index as usize].pieces, &scan.units) <= most;
-    let siblings: Vec<&[Piece]> = group.iter().filter(near).map(|index| &entries[*index as usize].pieces[..]).collect();
+    let mut siblings: Vec<&[Piece]> = Vec::new();
+    for index in group {
+        let pieces = &entries[*index as usize].pieces[..];
+        if effort.is_left() && is_near(pieces, &scan.units, most, effort) {
+            siblings.push(pieces);
+        }
+    }
+    effort.spend(siblings.len() * scan.units.len());
     let places = places(&siblings, line, scan, words);
-    if places.is_empty() {
+    if places.is_none() {
         return None;
     }
     let fits = |index: &&u32| {
         let pieces = &entries[**index as usize].pieces;
-        (0..).zip(pieces.iter().zip(&scan.units)).all(|(at, (piece, unit))| places.contains(&at) || piece.accepts(unit))
+        let mut at = 0;
+        let fits = pieces.iter().zip(&scan.units).all(|(piece, unit)| {
+            at += 1;
+            places.has(at - 1) || piece.accepts(unit)
+        });
+        effort.spend(at);
+        fits
     };
-    let joined: Vec<u32> = group.iter().filter(fits).copied().collect();
-    let first = *joined.iter().min()?;
-    let mut moved = 0;
+    let mut gone: Vec<u32> = group.iter().filter(fits).copied().collect();
+    gone.sort_unstable();
+    let index = *gone.first()?;
+    gone.remove(0);
     let mut others = Vec::new();
-    for index in joined.iter().filter(|index| **index != first) {
-        let entry = &mut entries[*index as usize];
-        entry.parent = first;
-        moved += entry.count;
-        others.push(std::mem::take(&mut entry.pieces));
+    let mut former = vec![entries[index as usize].places];
+    for other in &gone {
+        let entry = std::mem::replace(&mut entries[*other as usize], Entry::moved(index));
+        former.push(entry.places);
+        others.push(entry);
     }
-    let kept = &mut entries[first as usize];
-    kept.count += moved;
-    kept.soften(line, scan);
-    for other in &others {
-        kept.soften_by(other);
-    }
-    for at in places {
-        kept.pieces[at].any = true;
-    }
-    Some(first)
+    entries[index as usize].widen(&places, line, scan, others);
+    Some(Merged { index, gone, former })
 }
 
-/// In how many places two forms differ.
-fn distance(pieces: &[Piece], units: &[Unit]) -> usize {
-    pieces.iter().zip(units).filter(|(piece, unit)| !piece.accepts(unit)).count()
+/// Whether two forms differ in no more than so many places.
+fn is_near(pieces: &[Piece], units: &[Unit], most: usize, effort: &mut Effort) -> bool {
+    let mut differ = 0;
+    for (at, (piece, unit)) in pieces.iter().zip(units).enumerate() {
+        differ += usize::from(!piece.accepts(unit));
+        if differ > most {
+            effort.spend(at + 1);
+            return false;
+        }
+    }
+    effort.spend(units.len());
+    true
 }
 
 /// The places that vary enough among the siblings and the new form.
-fn places(siblings: &[&[Piece]], line: &str, scan: &Scan, words: usize) -> BTreeSet<usize> {
-    let mut variable = BTreeSet::new();
+fn places(siblings: &[&[Piece]], line: &str, scan: &Scan, words: usize) -> Places {
+    let mut variable = Places::default();
     let mut prose = Vec::new();
     for (at, unit) in scan.units.iter().enumerate().filter(|(_, unit)| unit.kind != Kind::Mark) {
         let held: Vec<&Piece> = siblings.iter().filter_map(|pieces| pieces.get(at)).collect();
@@ -66,16 +97,16 @@ fn places(siblings: &[&[Piece]], line: &str, scan: &Scan, words: usize) -> BTree
             continue;
         }
         if held.iter().any(|piece| piece.any) {
-            variable.insert(at);
+            variable.add(at);
         } else if values.len() >= needed(&held, at, line, scan, words) {
-            variable.insert(at);
+            variable.add(at);
             if !is_variable(unit.kind) && !held.iter().any(|piece| piece.is_variable()) {
                 prose.push(at);
             }
         }
     }
     // Neighbouring words that vary together are prose, and prose tells kinds apart.
-    if prose.windows(2).any(|pair| pair[1] == pair[0] + 1) { BTreeSet::new() } else { variable }
+    if prose.windows(2).any(|pair| pair[1] == pair[0] + 1) { Places::default() } else { variable }
 }
 
 /// How many different words make a place a variable.
@@ -83,8 +114,7 @@ fn needed(held: &[&Piece], at: usize, line: &str, scan: &Scan, words: usize) -> 
     let unit = &scan.units[at];
     let first = scan.units[..at].iter().all(|unit| unit.kind == Kind::Mark);
     // An address here, a name there: whatever it is, it is not the message's.
-    if scan.general && !first && words >= 3 && (is_variable(unit.kind) || held.iter().any(|piece| piece.is_variable()))
-    {
+    if !first && words >= 3 && (is_variable(unit.kind) || held.iter().any(|piece| piece.is_variable())) {
         return 2;
     }
     // Few words carry their meaning each.
@@ -93,10 +123,8 @@ fn needed(held: &[&Piece], at: usize, line: &str, scan: &Scan, words: usize) -> 
         3 => 8,
         _ => 4,
     };
-    let shouted = is_shouted(text(line, unit)) && held.iter().all(|piece| is_shouted(piece.text.as_bytes()));
-    if !scan.general {
-        few
-    } else if first || shouted {
+    let shouted = is_shouted(text(line, unit)) && held.iter().all(|piece| is_shouted(piece.text().as_bytes()));
+    if first || shouted {
         few * 4
     } else if words >= 4 && is_object(line, scan, at) {
         3

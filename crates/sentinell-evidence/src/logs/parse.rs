@@ -1,7 +1,6 @@
 //! A whole file at once: which kind every line is of, by its content.
 
-use super::header::Layout;
-use super::miner::{Limits, Miner, TemplateRef};
+use super::miner::{Miner, TemplateRef};
 use std::collections::BTreeMap;
 
 /// Lines as kinds.
@@ -15,9 +14,8 @@ pub struct Parsed {
 
 /// Reads the kinds of lines of one stream.
 pub fn parse(lines: &[&str]) -> Parsed {
-    let mut miner = Miner::new(Limits { general: true, ..Limits::default() });
-    let layout = Layout::learn(lines.iter().copied());
-    let refs: Vec<TemplateRef> = lines.iter().map(|line| miner.push(&line[layout.message(line)..])).collect();
+    let mut miner = Miner::of_stream(lines.iter().copied());
+    let refs: Vec<TemplateRef> = lines.iter().map(|line| miner.push(line)).collect();
     let mut numbers: BTreeMap<TemplateRef, usize> = BTreeMap::new();
     let mut parsed = Parsed::default();
     for reference in refs {

@@ -70,12 +70,17 @@ pub(super) fn vanished(kind: &Occurrences) -> f64 {
     if gone_before { 0.0 } else { surprise_of_silence(&gaps, end - last) }
 }
 
-/// Whether a kind was there in most of the stretch that is known to be good, not only in a phase of it.
+/// Whether a kind never stayed away for long in the stretch that is known to be good: what was away for a quarter of
+/// it by itself comes in phases, and may be away again.
 fn throughout(kind: &Occurrences) -> bool {
-    const TENTHS: u32 = 10;
-    let width = kind.later() / f64::from(TENTHS);
-    let tenth = |n: u32| kind.count(f64::from(n) * width, f64::from(n + 1) * width);
-    (0..TENTHS).filter(|n| tenth(*n) > 0.0).count() >= 7
+    const QUARTER: f64 = 0.25;
+    let good = kind.at.iter().map(|at| f64::from(*at)).take_while(|at| *at < kind.later());
+    let (mut last, mut away) = (0.0, 0.0_f64);
+    for at in good {
+        away = away.max(at - last);
+        last = at;
+    }
+    away <= QUARTER * kind.later()
 }
 
 /// Windows the later part is cut into.

@@ -9,10 +9,15 @@ use std::collections::BTreeMap;
 /// Most lines of a stream that are compared, the latest; more would only slow the answer down.
 const MOST_LINES: usize = 2_000_000;
 
+/// Most kinds told apart by who wrote them; of further ones only the template counts.
+const MOST_ORIGINS: usize = 8192;
+
 /// What is known of one kind of line.
 #[derive(Debug, Clone)]
 pub(super) struct KindFacts {
     pub(super) id: String,
+    /// Who wrote it and how loud, as the columns before the message tell.
+    pub(super) origin: String,
     pub(super) text: String,
     pub(super) level: Option<Level>,
     /// Index of its first line in [`Sequence::lines`].
@@ -57,7 +62,8 @@ impl<'a> Sequence<'a> {
     /// Mines a stream. `onset` (Unix milliseconds) splits it where there is no baseline.
     pub(super) fn of(stream: &'a LogStream, onset: Option<i64>) -> Self {
         let mut sequence = Self::default();
-        let mut miner = Miner::default();
+        let texts = stream.baseline.iter().chain(&stream.lines).map(|line| first_line(&line.text));
+        let mut miner = Miner::of_stream(texts);
         let mut refs = Vec::new();
         let skip = stream.lines.len().saturating_sub(MOST_LINES);
         for (part, lines) in [(0, &stream.baseline[..]), (1, &stream.lines[skip..])] {
@@ -70,7 +76,7 @@ impl<'a> Sequence<'a> {
                     continue;
                 }
                 head = true;
-                refs.push(miner.push(first_line(&line.text)));
+                refs.push((miner.push(first_line(&line.text)), miner.layout().origin_hash(first_line(&line.text))));
                 sequence.lines.push(line);
                 sequence.times.push(line.at_ms.or_else(|| leading_stamp(&line.text).map(|s| s.at_ms)));
             }
@@ -85,16 +91,19 @@ impl<'a> Sequence<'a> {
         sequence
     }
 
-    fn name(&mut self, miner: &Miner, refs: &[TemplateRef]) {
-        let mut dense: BTreeMap<TemplateRef, u32> = BTreeMap::new();
-        for (at, reference) in refs.iter().enumerate() {
+    fn name(&mut self, miner: &Miner, refs: &[(TemplateRef, u64)]) {
+        let mut dense: BTreeMap<(TemplateRef, u64), u32> = BTreeMap::new();
+        for (at, (reference, origin)) in refs.iter().enumerate() {
             let canonical = miner.canonical(*reference);
+            let known = (canonical, *origin);
+            let known = if dense.len() < MOST_ORIGINS || dense.contains_key(&known) { known } else { (canonical, 0) };
             let next = u32::try_from(dense.len()).unwrap_or(u32::MAX);
-            let kind = *dense.entry(canonical).or_insert(next);
+            let kind = *dense.entry(known).or_insert(next);
             if kind == next {
                 let template = miner.template(canonical);
                 let level = self.lines[at].level.or_else(|| level_of(&self.lines[at].text));
-                self.kinds.push(KindFacts { id: template.id, text: template.text, level, first: at });
+                let origin = miner.layout().origin(first_line(&self.lines[at].text));
+                self.kinds.push(KindFacts { id: template.id, origin, text: template.text, level, first: at });
             }
             self.order.push(kind);
         }

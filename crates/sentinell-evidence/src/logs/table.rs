@@ -1,65 +1,74 @@
-//! From a masked line's hash to its template: open addressing, no allocation for what was seen before.
+//! From a hash to what belongs to it: open addressing, no allocation for what was seen before.
 
-/// Most remembered masked forms; beyond that the memory starts afresh.
-const MOST_REMEMBERED: usize = 1 << 16;
-
-/// What is remembered of a masked form.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
-    hash: u64,
-    /// Its template.
-    pub(super) index: u32,
-    /// Hash of the figures its names had last.
-    pub(super) figures: u32,
-}
-
-/// Marks a free slot; no template has this number, because their count is bounded far below.
-const FREE: Known = Known { hash: 0, index: u32::MAX, figures: 0 };
-
-/// Remembers masked forms.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    slots: Vec<Known>,
+/// What is remembered under hashes that are well mixed already; at most half full.
+#[derive(Debug, Clone)]
+pub(super) struct Table<V> {
+    slots: Vec<Option<(u64, V)>>,
     used: usize,
 }
 
-impl Table {
-    /// What is remembered of a form.
-    pub(super) fn get(&self, hash: u64) -> Option<Known> {
-        let slot = self.slots[self.slot(hash)?];
-        (slot.index != FREE.index).then_some(slot)
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), used: 0 }
+    }
+}
+
+impl<V: Copy> Table<V> {
+    /// How many hashes are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.used
     }
 
-    /// Remembers a form, in the place of what was remembered of it.
-    pub(super) fn insert(&mut self, hash: u64, index: u32, figures: u32) {
-        if self.used >= MOST_REMEMBERED {
-            self.slots.fill(FREE);
-            self.used = 0;
-        }
+    /// What belongs to a hash.
+    pub(super) fn get(&self, hash: u64) -> Option<V> {
+        self.slots[self.slot(hash)?].map(|(_, value)| value)
+    }
+
+    /// What belongs to a hash, to be changed.
+    pub(super) fn get_mut(&mut self, hash: u64) -> Option<&mut V> {
+        let slot = self.slot(hash)?;
+        self.slots[slot].as_mut().map(|(_, value)| value)
+    }
+
+    /// Remembers a value, in the place of what belonged to the hash.
+    pub(super) fn insert(&mut self, hash: u64, value: V) {
         if self.used * 2 >= self.slots.len() {
-            let size = (self.slots.len() * 2).max(256);
-            let old = std::mem::replace(&mut self.slots, vec![FREE; size]);
+            let size = (self.slots.len() * 2).max(64);
+            let old = std::mem::replace(&mut self.slots, vec![None; size]);
             self.used = 0;
-            for known in old.into_iter().filter(|known| known.index != FREE.index) {
-                self.place(known);
+            for (hash, value) in old.into_iter().flatten() {
+                self.place(hash, value);
             }
         }
-        self.place(Known { hash, index, figures });
+        self.place(hash, value);
     }
 
-    fn place(&mut self, known: Known) {
-        if let Some(at) = self.slot(known.hash) {
-            self.used += usize::from(self.slots[at].index == FREE.index);
-            self.slots[at] = known;
+    /// Forgets everything and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(None);
+        self.used = 0;
+    }
+
+    /// Everything remembered, by hash.
+    pub(super) fn sorted(&self) -> Vec<(u64, V)> {
+        let mut all: Vec<(u64, V)> = self.slots.iter().flatten().copied().collect();
+        all.sort_unstable_by_key(|(hash, _)| *hash);
+        all
+    }
+
+    fn place(&mut self, hash: u64, value: V) {
+        if let Some(at) = self.slot(hash) {
+            self.used += usize::from(self.slots[at].is_none());
+            self.slots[at] = Some((hash, value));
         }
     }
 
-    /// The slot that holds a form, or the free one where it belongs; none in an empty table.
+    /// The slot that holds a hash, or the free one where it belongs; none in an empty table.
     fn slot(&self, hash: u64) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut at = usize::try_from(hash & mask as u64).ok()?;
         // At least half of the slots are free.
-        while self.slots[at].index != FREE.index && self.slots[at].hash != hash {
+        while self.slots[at].as_ref().is_some_and(|(other, _)| *other != hash) {
             at = (at + 1) & mask;
         }
         Some(at)

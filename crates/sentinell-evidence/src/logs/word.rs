@@ -1,6 +1,8 @@
 //! What one word of a log line is: constant text, or a variable of some type.
 
+use super::variable::Variable;
 use crate::text::is_formatting;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// Longest word looked at; a longer one is a blob.
@@ -23,21 +25,22 @@ fn remainder(rest: &[u8]) -> u64 {
 pub(super) trait Sink {
     /// Constant text.
     fn literal(&mut self, bytes: &[u8]);
-    /// A masked variable, named as it shows: `<num>`.
-    fn mask(&mut self, name: &'static str);
+    /// A masked variable.
+    fn mask(&mut self, variable: Variable);
     /// A figure that belongs to a name (`utf8`): constant until it is seen to change.
     fn figure(&mut self, digits: &[u8]);
 }
 
 /// What a word is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Nature {
     /// Constant text.
     Constant,
     /// Constant text and variables.
     Mixed,
     /// One variable.
-    Variable(&'static str),
+    Variable(Variable),
 }
 
 /// Hashes a word with its variables masked; apart from that the figures that belong to names.
@@ -52,13 +55,13 @@ impl Sink for WordHash {
         self.masked.bytes(bytes);
     }
 
-    fn mask(&mut self, name: &'static str) {
-        self.masked.add(0xa5a5);
-        self.masked.bytes(name.as_bytes());
+    fn mask(&mut self, variable: Variable) {
+        // No piece of text has so many bytes.
+        self.masked.add(u64::from(variable as u8) | 0xff << 56);
     }
 
     fn figure(&mut self, digits: &[u8]) {
-        self.mask("<num>");
+        self.mask(Variable::Num);
         self.figures.get_or_insert_default().bytes(digits);
     }
 }
@@ -80,12 +83,12 @@ impl Sink for Written<'_> {
         }
     }
 
-    fn mask(&mut self, name: &'static str) {
-        self.text.push_str(name);
+    fn mask(&mut self, variable: Variable) {
+        self.text.push_str(variable.name());
     }
 
     fn figure(&mut self, digits: &[u8]) {
-        if self.with_figures { self.literal(digits) } else { self.mask("<num>") }
+        if self.with_figures { self.literal(digits) } else { self.mask(Variable::Num) }
     }
 }
 
@@ -122,10 +125,10 @@ impl Hasher {
     }
 }
 
-/// Puts a word's pieces into the sink. A word holds no white space. Names of machines are variables only in general.
-pub(super) fn mask_word(word: &[u8], general: bool, sink: &mut impl Sink) -> Nature {
+/// Puts a word's pieces into the sink. A word holds no white space.
+pub(super) fn mask_word(word: &[u8], sink: &mut impl Sink) -> Nature {
     if word.len() > LONGEST {
-        return variable("<blob>", sink);
+        return variable(Variable::Blob, sink);
     }
     let (mut has_digit, mut slashes, mut colons, mut dots) = (false, 0, 0, 0);
     for byte in word {
@@ -139,34 +142,34 @@ pub(super) fn mask_word(word: &[u8], general: bool, sink: &mut impl Sink) -> Nat
     }
     let body = trimmed(word);
     if slashes > 0 {
-        if let Some(name) = located(body, colons, slashes, general) {
+        if let Some(name) = located(body, colons, slashes) {
             return ended(name, &word[body.len()..], sink);
         }
     } else if !has_digit {
         if colons == 0 && word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit) {
-            return variable("<hex>", sink);
+            return variable(Variable::Hex, sink);
         }
-        if general && dots > 0 && is_host(body) {
-            return ended("<host>", &word[body.len()..], sink);
+        if dots > 0 && is_host(body) {
+            return ended(Variable::Host, &word[body.len()..], sink);
         }
         if colons < 3 || !is_mac(body) {
             sink.literal(word);
             return Nature::Constant;
         }
     }
-    match whole(body, colons, general) {
+    match whole(body, colons) {
         Some(name) => ended(name, &word[body.len()..], sink),
         None => runs(word, sink),
     }
 }
 
-fn variable(name: &'static str, sink: &mut impl Sink) -> Nature {
+fn variable(name: Variable, sink: &mut impl Sink) -> Nature {
     sink.mask(name);
     Nature::Variable(name)
 }
 
 /// A variable and the punctuation after it.
-fn ended(name: &'static str, rest: &[u8], sink: &mut impl Sink) -> Nature {
+fn ended(name: Variable, rest: &[u8], sink: &mut impl Sink) -> Nature {
     sink.mask(name);
     flush(rest, sink);
     if rest.is_empty() { Nature::Variable(name) } else { Nature::Mixed }
@@ -181,74 +184,73 @@ fn trimmed(word: &[u8]) -> &[u8] {
 }
 
 /// URLs and paths.
-fn located(word: &[u8], colons: usize, slashes: usize, general: bool) -> Option<&'static str> {
+fn located(word: &[u8], colons: usize, slashes: usize) -> Option<Variable> {
     if colons > 0
         && let Some(at) = word.windows(3).position(|w| w == b"://")
         && at > 0
         && word[..at].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     {
-        return Some("<url>");
+        return Some(Variable::Url);
     }
     let rooted = word.len() > 2 && (word[0] == b'/' || word.starts_with(b"./") || word.starts_with(b"~/"));
     let windows = word.len() > 3 && word[0].is_ascii_alphabetic() && word[1] == b':' && matches!(word[2], b'\\' | b'/');
     if rooted || windows {
         // `/10.0.0.1:80` is how some runtimes print an address.
-        return Some(if word[0] == b'/' && is_ip(&word[1..]) { "<ip>" } else { "<path>" });
+        return Some(if word[0] == b'/' && is_ip(&word[1..]) { Variable::Ip } else { Variable::Path });
     }
     if let Some(at) = word.iter().position(|b| *b == b'/')
         && is_ip(&word[..at])
         && word[at + 1..].iter().all(u8::is_ascii_digit)
     {
-        return Some("<ip>");
+        return Some(Variable::Ip);
     }
-    if general
-        && slashes == 1
+    if slashes == 1
         && let Some(at) = word.iter().position(|b| *b == b'/')
         && (is_ip(&word[at + 1..]) || word[at + 1..].is_empty() && is_ip(&word[..at]))
     {
-        return Some("<host>");
+        return Some(Variable::Host);
     }
-    (slashes >= 2 && !word.starts_with(b"//")).then_some("<path>")
+    (slashes >= 2 && !word.starts_with(b"//")).then_some(Variable::Path)
 }
 
 /// The type of a word that is a variable from end to end.
-fn whole(word: &[u8], colons: usize, general: bool) -> Option<&'static str> {
+fn whole(word: &[u8], colons: usize) -> Option<Variable> {
     let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
     if word.len() == 36 && is_uuid(word) {
-        return Some("<uuid>");
+        return Some(Variable::Uuid);
     }
     if digits == word.len() {
-        return Some("<num>");
+        return Some(Variable::Num);
     }
     if word.starts_with(b"0x") || word.starts_with(b"0X") {
-        return (word.len() > 2 && word[2..].iter().all(u8::is_ascii_hexdigit)).then_some("<hex>");
+        return (word.len() > 2 && word[2..].iter().all(u8::is_ascii_hexdigit)).then_some(Variable::Hex);
     }
     if is_ip(word) {
-        return Some("<ip>");
+        return Some(Variable::Ip);
     }
     if colons >= 3 && is_mac(word) {
-        return Some("<mac>");
+        return Some(Variable::Mac);
     }
-    if general && (is_host(word) || colons == 1 && is_host_and_port(word)) {
-        return Some("<host>");
+    if is_host(word) || colons == 1 && is_host_and_port(word) {
+        return Some(Variable::Host);
     }
     if colons >= 2 && word.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'%' | b'.')) {
         let clock =
             word.split(|b| *b == b':').take(2).all(|part| part.len() <= 2 && part.iter().all(u8::is_ascii_digit));
-        return Some(if clock { "<time>" } else { "<ip>" });
+        return Some(if clock { Variable::Time } else { Variable::Ip });
     }
     if word[0].is_ascii_digit() && super::timestamp::leading_stamp_of_word(word) {
-        return Some("<time>");
+        return Some(Variable::Time);
     }
     if let Some(name) = quantity(word) {
         return Some(name);
     }
     let hex = word.iter().all(u8::is_ascii_hexdigit) && word.len() >= 6 && digits < word.len();
-    hex.then_some("<hex>")
+    hex.then_some(Variable::Hex)
 }
 
 /// A number with a sign, separators, exponent, percent sign or unit.
-fn quantity(word: &[u8]) -> Option<&'static str> {
+fn quantity(word: &[u8]) -> Option<Variable> {
     let start = usize::from(matches!(word[0], b'-' | b'+'));
     let end = word[start..]
         .iter()
@@ -258,20 +260,20 @@ fn quantity(word: &[u8]) -> Option<&'static str> {
         return None;
     }
     match &word[end..] {
-        b"" | b"%" => Some("<num>"),
+        b"" | b"%" => Some(Variable::Num),
         b"ms" | b"us" | b"ns" | b"s" | b"m" | b"h" | b"d" | b"sec" | b"secs" | b"second" | b"seconds" | b"min"
-        | b"mins" | b"hours" | b"days" | b"msec" | b"usec" => Some("<duration>"),
-        [0xc2 | 0xce, 0xb5 | 0xbc, b's'] => Some("<duration>"),
+        | b"mins" | b"hours" | b"days" | b"msec" | b"usec" => Some(Variable::Duration),
+        [0xc2 | 0xce, 0xb5 | 0xbc, b's'] => Some(Variable::Duration),
         b"B" | b"b" | b"K" | b"k" | b"M" | b"G" | b"g" | b"T" | b"KB" | b"kB" | b"kb" | b"MB" | b"mb" | b"GB"
         | b"gb" | b"TB" | b"KiB" | b"MiB" | b"GiB" | b"TiB" | b"Ki" | b"Mi" | b"Gi" | b"Ti" | b"bytes" => {
-            Some("<size>")
+            Some(Variable::Size)
         }
         [b'e' | b'E', rest @ ..]
             if !rest.is_empty() && rest.iter().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-')) =>
         {
-            Some("<num>")
+            Some(Variable::Num)
         }
-        rest if is_compound_duration(rest) => Some("<duration>"),
+        rest if is_compound_duration(rest) => Some(Variable::Duration),
         _ => None,
     }
 }
@@ -355,8 +357,8 @@ fn is_ip(word: &[u8]) -> bool {
 fn runs(word: &[u8], sink: &mut impl Sink) -> Nature {
     if let Some(prefix) = identifier_prefix(word) {
         flush(&word[..prefix], sink);
-        sink.mask("<id>");
-        return if prefix == 0 { Nature::Variable("<id>") } else { Nature::Mixed };
+        sink.mask(Variable::Id);
+        return if prefix == 0 { Nature::Variable(Variable::Id) } else { Nature::Mixed };
     }
     let mut at = 0;
     let mut literal_from = 0;
@@ -364,7 +366,7 @@ fn runs(word: &[u8], sink: &mut impl Sink) -> Nature {
         let starts = at == 0 || !word[at - 1].is_ascii_alphanumeric();
         if starts && let Some(len) = hex_stretch(&word[at..]) {
             flush(&word[literal_from..at], sink);
-            sink.mask("<hex>");
+            sink.mask(Variable::Hex);
             at += len;
             literal_from = at;
         } else if word[at].is_ascii_digit() {
@@ -378,7 +380,7 @@ fn runs(word: &[u8], sink: &mut impl Sink) -> Nature {
             if is_figure(word, from, at) {
                 sink.figure(&word[from..at])
             } else {
-                sink.mask("<num>")
+                sink.mask(Variable::Num)
             }
             literal_from = at;
         } else {
@@ -468,7 +470,7 @@ mod tests {
             ("FF:F2:9F:16:AA:BB", "<mac>"),
         ] {
             let mut text = String::new();
-            mask_word(word.as_bytes(), true, &mut Written { text: &mut text, with_figures: true });
+            mask_word(word.as_bytes(), &mut Written { text: &mut text, with_figures: true });
             assert_eq!(text, masked, "{word}");
         }
     }

@@ -141,7 +141,7 @@ fn head(line: &str) -> usize {
 /// The lines of each steady kind, calmest kind first.
 fn steady_kinds(lines: &[String]) -> Vec<std::collections::BTreeSet<String>> {
     const WINDOWS: usize = 20;
-    let mut miner = Miner::default();
+    let mut miner = Miner::of_stream(lines.iter().map(String::as_str));
     let refs: Vec<TemplateRef> = lines.iter().map(|line| miner.push(line)).collect();
     let mut windows: BTreeMap<TemplateRef, [f64; WINDOWS]> = BTreeMap::new();
     for (at, kind) in refs.iter().enumerate() {
@@ -168,7 +168,7 @@ fn steady_kinds(lines: &[String]) -> Vec<std::collections::BTreeSet<String>> {
 
 /// The id of the kind a line belongs to, once all lines are known.
 fn template_of(lines: &[String], named: &str) -> String {
-    let mut miner = Miner::default();
+    let mut miner = Miner::of_stream(lines.iter().map(String::as_str));
     let refs: Vec<TemplateRef> = lines.iter().map(|line| miner.push(line)).collect();
     let at = lines.iter().position(|line| line == named).unwrap_or(0);
     miner.template(miner.canonical(refs[at])).id

@@ -51,27 +51,35 @@ fn habits(sequence: &Sequence<'_>, split: usize) -> Habits {
     habits
 }
 
-/// Kinds that the good lines do not have at all, however few their lines are, by how often the good lines
-/// themselves let a new kind expect.
+/// Kinds that the good lines do not have at all, however few their lines are.
+///
+/// Good and Turing: the kinds seen once among the good lines tell how many kinds never seen turn up in as many lines
+/// more. Of those as many grow as large as of the good lines' own kinds, which were all new once. What is so large that
+/// less than one in twenty stretches would have one is news; a line that speaks of an error needs less.
 fn newcomers(sequence: &Sequence<'_>, split: usize) -> Vec<Claim> {
+    const BAR: f64 = 3.0;
     let all = occurrences(&sequence.order, sequence.kinds.len(), Some(split));
-    let later = sequence.order.len().saturating_sub(split);
-    let once = all.iter().filter(|kind| kind.before == 1).count();
-    // Good and Turing: kinds seen once tell how often a kind never seen turns up.
-    let usual = (once as f64 * later as f64 / split.max(1) as f64).ln_1p();
+    let good = occurrences(&sequence.order[..split.min(sequence.order.len())], sequence.kinds.len(), None);
+    let mut sizes: Vec<usize> = good.iter().map(|kind| kind.runs().len()).filter(|runs| *runs > 0).collect();
+    sizes.sort_unstable();
+    let later = sequence.order.len().saturating_sub(split) as f64;
+    let once = good.iter().filter(|kind| kind.at.len() == 1).count() as f64;
+    let usual = (once + 0.5) * later / split.max(1) as f64;
     let mut found = Vec::new();
     for ((kind, occurrences), facts) in (0_u32..).zip(&all).zip(&sequence.kinds) {
         if occurrences.before > 0 || occurrences.at.is_empty() {
             continue;
         }
-        let (runs, count) = (occurrences.runs().len() as f64, occurrences.at.len() as f64);
-        let score = 2.0 + 1.5 * runs.ln() + 0.3 * (count / runs).ln() + 2.0 * facts.weight() - 1.2 * usual;
+        let (runs, count) = (occurrences.runs().len(), occurrences.at.len() as f64);
+        let as_large = sizes.len() - sizes.partition_point(|size| *size < runs);
+        let expected = usual * (as_large + 1) as f64 / (sizes.len() + 1) as f64;
+        let score = -(-(-expected).exp_m1()).ln() + 2.0 * facts.weight();
         let end = f64::from(occurrences.end);
         let first = occurrences.at.first().map_or(end, |first| f64::from(*first));
         found.push(Claim {
             kind,
             shape: FindingKind::LogNovelty,
-            ratio: score / 3.5,
+            ratio: score / BAR,
             at: first / end.max(1.0),
             before: 0.0,
             after: 1000.0 * count / (end - f64::from(occurrences.split.unwrap_or(0))).max(1.0),
