@@ -159,8 +159,9 @@ fn huge_hostile_lines_cost_little_and_show_nothing_harmful() {
         "{".repeat(1 << 20),
         "1:".repeat(1 << 19),
         "\u{10ffff}\u{fffd}".repeat(1000),
+        format!("ERROR vault is gone\u{202e} {}", "away ".repeat(100_000)),
     ];
-    let lines: Vec<_> = calm().chain(bomb.iter().cycle().take(18).map(line)).collect();
+    let lines: Vec<_> = calm().chain(bomb.iter().cycle().take(21).map(line)).collect();
     let diagnosis = sound(&Case { logs: vec![stream(lines, calm().collect())], ..Case::default() });
     assert!(!diagnosis.findings.is_empty());
 }
