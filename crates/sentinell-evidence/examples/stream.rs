@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             miner.push(lines[(n % lines.len() as u64) as usize]);
         }
         let done = (n + 1) / 1_000_000;
-        if (n + 1) % 1_000_000 == 0 && (matches!(done, 1 | 10 | 30 | 100) || done == millions) {
+        if (n + 1).is_multiple_of(1_000_000) && (matches!(done, 1 | 10 | 30 | 100) || done == millions) {
             let rate = (n + 1) as f64 / began.elapsed().as_secs_f64();
             println!(
                 r#"{{"million_lines":{done},"lines_per_second":{rate:.0},"peak_mib":{:.1},"of_it_before":{before:.1},"templates":{}}}"#,
