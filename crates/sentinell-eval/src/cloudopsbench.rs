@@ -82,6 +82,7 @@ fn case(cache: &[u8], metrics: Option<&str>, namespace: &str) -> Result<Case> {
         Some(table) => telemetry::metrics(namespace, &nodes, table),
         None => telemetry::alerts(namespace, cache.get("GetAlerts:{}").unwrap_or(&Value::Null)),
     };
+    case.logs.extend(telemetry::requests(cache.get("GetAlerts:{}").unwrap_or(&Value::Null)));
     Ok(case)
 }
 
@@ -98,6 +99,18 @@ fn read(argv: &[&str], answer: &Value) -> KubernetesRead {
     KubernetesRead::Text { argv, output: answer.as_str().unwrap_or("").to_owned() }
 }
 
+/// Kinds that are read as YAML: what a description leaves out of them matters.
+const YAML: [&str; 8] = [
+    "configmaps",
+    "networkpolicies",
+    "ingresses",
+    "virtualservices",
+    "httproutes",
+    "deployments",
+    "statefulsets",
+    "services",
+];
+
 /// Lists of a whole namespace, and the YAML of what routes or isolates; the rest is described better.
 fn get(arguments: &Value, answer: &Value) -> Option<KubernetesRead> {
     let (kind, name, namespace) =
@@ -108,7 +121,7 @@ fn get(arguments: &Value, answer: &Value) -> Option<KubernetesRead> {
     }
     let mut argv = vec!["get", kind];
     if has("output_yaml") {
-        if !matches!(kind, "configmaps" | "networkpolicies" | "ingresses" | "virtualservices" | "httproutes") {
+        if !YAML.contains(&kind) {
             return None;
         }
         argv.extend([name, "-n", namespace, "-o", "yaml"]);

@@ -21,6 +21,7 @@ mod images;
 mod load;
 mod merge;
 mod missing;
+mod naming;
 mod nodes;
 pub mod object;
 mod probes;
@@ -60,6 +61,7 @@ pub fn analyze_case(case: &Case) -> (Vec<Finding>, Vec<Gap>) {
     volumes::analyze_logs(&snapshot, case, &mut report);
     address::analyze(&snapshot, Some(case), &mut report);
     dns::analyze_logs(&snapshot, case, &mut report);
+    routing::analyze_requests(&snapshot, case, &mut report);
     load::analyze(&snapshot, case, &mut report);
     finish(report, &snapshot)
 }
@@ -78,6 +80,7 @@ fn analyze_state(snapshot: &Snapshot, report: &mut Report) {
     routing::analyze(snapshot, report);
     dns::analyze(snapshot, report);
     address::analyze(snapshot, None, report);
+    database::analyze_probes(snapshot, report);
 }
 
 fn finish(mut report: Report, snapshot: &Snapshot) -> (Vec<Finding>, Vec<Gap>) {

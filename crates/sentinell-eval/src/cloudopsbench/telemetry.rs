@@ -102,6 +102,23 @@ fn column(namespace: &str, nodes: &[String], head: &str) -> Option<Series> {
     })
 }
 
+/// Alerts that tell of requests that failed, as the client that sent them would have written them down.
+pub(super) fn requests(alerts: &Value) -> Option<LogStream> {
+    let lines: Vec<LogLine> = alerts["alerts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|alert| {
+            let path = alert["url"].as_str().filter(|path| !path.is_empty())?;
+            let method = alert["request_method"].as_str().unwrap_or("GET");
+            let text = format!("{method} {path}: {}", alert["raw_error"].as_str().unwrap_or(""));
+            Some(LogLine { at_ms: None, level: None, text, trace: None })
+        })
+        .collect();
+    let subject = Entity::new(EntityKind::Host, "client");
+    (!lines.is_empty()).then(|| LogStream { subject, source: "GetAlerts".into(), lines, baseline: Vec::new() })
+}
+
 /// Alerts that say `Normal=17.61ms -> Current=786.84ms`: two points of a series, before and in between.
 pub(super) fn alerts(namespace: &str, alerts: &Value) -> Vec<Series> {
     let mut all = Vec::new();

@@ -1,6 +1,7 @@
 //! Addresses in a client's environment against the services there are.
 
 use super::dns::names;
+use super::naming::Names;
 use super::object::Workload;
 use super::report::Report;
 use super::snapshot::{Snapshot, service_entity};
@@ -14,8 +15,30 @@ pub(super) fn analyze(snapshot: &Snapshot, case: Option<&Case>, report: &mut Rep
             if let Some((host, port)) = address(value) {
                 check(snapshot, case, workload, (key, &host, port), report);
             }
+            named_otherwise(snapshot, workload, (key, value), report);
         }
     }
+}
+
+/// Variables that hold an address, by their last word.
+const ADDRESSES: [&str; 8] = ["_HOST", "_HOSTNAME", "_ADDR", "_ADDRESS", "_URL", "_URI", "_ENDPOINT", "_SERVICE"];
+
+/// A variable that names one service and holds the address of another: `MILL_HOST=till`.
+fn named_otherwise(snapshot: &Snapshot, workload: &Workload, (key, value): (&str, &str), report: &mut Report) {
+    let upper = key.to_ascii_uppercase();
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let host = rest.split([':', '/', '.', '?', ',']).next().unwrap_or("");
+    let namespace = workload.meta.namespace.as_str();
+    if !ADDRESSES.iter().any(|end| upper.ends_with(end)) || snapshot.service(namespace, host).is_none() {
+        return;
+    }
+    let names = Names::of(snapshot, namespace);
+    let Some(meant) = names.meant_by(key).filter(|meant| *meant != host && !names.same(meant, host)) else { return };
+    let routes = ["gateway", "ingress", "proxy", "edge"].iter().any(|word| workload.meta.name.contains(word));
+    let fault = if routes { Fault::RouteMismatch } else { Fault::ServiceAddressMismatch };
+    let say = format!("{} has {key}={value}, which leads to {host} and not to {meant}", workload.meta.name);
+    let source = format!("kubectl get {} {} -o yaml", workload.kind.to_lowercase(), workload.meta.name);
+    report.contradiction(service_entity(namespace, &workload.meta.name), fault, 0.9, 9, &say, &source);
 }
 
 /// Host and port of `host:port`, `scheme://host:port/path`, where the host could be a service of the cluster.
@@ -148,6 +171,29 @@ mod tests {
             ),
         ];
         crate::kubernetes::analyze(&Snapshot::new(&reads)).0.first().filter(|f| f.strength > 0.5).and_then(|f| f.fault)
+    }
+
+    #[test]
+    fn a_variable_that_names_a_service_leads_to_it() {
+        let fault = |owner: &str, key: &str, value: &str| {
+            let service = |name: &str| object!({ "metadata": { "name": name, "namespace": "fair" }, "spec": { "ports": [{ "port": 80 }] } });
+            let names =
+                ["f-till-service", "f-till-old-service", "f-mill-service", "f-gateway-service", "f-barn-service"];
+            let reads = [
+                json(object!({ "kind": "ServiceList", "items": names.map(service) })),
+                json(
+                    object!({ "kind": "Deployment", "metadata": { "name": owner, "namespace": "fair" }, "spec": { "template": { "spec": { "containers": [
+                    { "name": "main", "env": [{ "name": key, "value": value }] }] } } } }),
+                ),
+            ];
+            crate::kubernetes::analyze(&Snapshot::new(&reads)).0.first().and_then(|f| f.fault)
+        };
+        assert_eq!(fault("f-mill-service", "TILL_SERVICE_HOST", "f-mill-service"), Some(Fault::ServiceAddressMismatch));
+        assert_eq!(fault("f-gateway-service", "TILL_SERVICE_HOST", "f-mill-service"), Some(Fault::RouteMismatch));
+        assert_eq!(fault("f-mill-service", "TILL_ADDR", "f-till-old-service:80"), Some(Fault::ServiceAddressMismatch));
+        assert_eq!(fault("f-mill-service", "TILL_SERVICE_HOST", "f-till-service"), None);
+        assert_eq!(fault("f-mill-service", "PAYMENT_HOST", "f-till-service"), None, "no service of that name");
+        assert_eq!(fault("f-mill-service", "TILL_OWNER", "f-mill-service"), None, "no address");
     }
 
     #[test]

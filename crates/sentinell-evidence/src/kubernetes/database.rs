@@ -1,5 +1,6 @@
 //! Databases as their clients see them: from what the clients wrote.
 
+use super::dns::UNRESOLVED;
 use super::object::Workload;
 use super::report::Report;
 use super::snapshot::{Snapshot, selects, service_entity};
@@ -18,18 +19,26 @@ const CREDENTIALS: [&str; 9] = [
     "authentication failed.,",
     "no pg_hba.conf entry",
 ];
-const EXHAUSTED: [&str; 8] = [
+/// A server that turns clients away: MySQL and its Java driver, PostgreSQL, PgBouncer, MongoDB, Redis, Oracle. The first
+/// seven say so on their own, the rest only where a driver speaks.
+const EXHAUSTED: [&str; 11] = [
     "too many connections",
     "remaining connection slots are reserved",
     "too many clients already",
     "max_user_connections",
     "max number of clients reached",
+    "data source rejected establishment of connection",
+    "no more connections allowed",
+    "too many open connections",
     "max_connections",
     "ora-00018",
     "ora-12519",
 ];
 /// A client's pool that waits in vain.
-const POOL: [&str; 4] = [
+const POOL: [&str; 7] = [
+    "timed out fetching a new connection from the connection pool",
+    "unable to obtain connection from pool",
+    "connection pool exhausted",
     "connection is not available, request timed out",
     "timeout waiting for idle object",
     "queuepool limit of size",
@@ -77,11 +86,12 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
         }
         let client = client(snapshot, stream);
         if is_database(snapshot, &client) {
+            own_words(&client, stream, &lines, report);
             continue;
         }
         let strength = if unwell(snapshot, &client) { 0.95 } else { 0.7 };
         let find = |needles: &[&str]| lines.iter().rev().find(|(lower, _)| any(lower, needles) && !server_line(lower));
-        let full = find(&EXHAUSTED).filter(|(lower, _)| any(lower, &EXHAUSTED[..5]) || any(lower, &DRIVERS));
+        let full = find(&EXHAUSTED).filter(|(lower, _)| any(lower, &EXHAUSTED[..7]) || any(lower, &DRIVERS));
         let told = [
             (Fault::DatabaseConnectionsExhausted, (0.97, 9), "takes no more connections", EXHAUSTED.as_slice(), full),
             (Fault::DatabaseReadOnly, (0.97, 9), "does not take writes", READ_ONLY.as_slice(), find(&READ_ONLY)),
@@ -110,12 +120,43 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
                 &stream.source,
                 &quote(lower, &CREDENTIALS),
             );
+        } else if lines.iter().any(|(lower, _)| any(lower, &UNRESOLVED)) {
+            // It never got as far as a port.
         } else if let Some((lower, _)) =
             lines.iter().rev().find(|(lower, _)| any(lower, &UNREACHED) && any(lower, &DRIVERS))
         {
             unreached(snapshot, case, client, strength, (&stream.source, &quote(lower, &UNREACHED)), report);
         }
     }
+}
+
+/// A server that says itself that it has no room.
+fn own_words(database: &Entity, stream: &LogStream, lines: &[(String, &str)], report: &mut Report) {
+    let says = |lower: &str| any(lower, &EXHAUSTED) && !any(lower, &["max_connections", "max_user_connections"]);
+    if let Some((lower, _)) = lines.iter().rev().find(|(lower, _)| says(lower)) {
+        let say = format!("{} says that it takes no more connections", database.name);
+        let excerpt = quote(lower, &EXHAUSTED);
+        report.quoted(database.clone(), Fault::DatabaseConnectionsExhausted, (0.9, 9), &say, &stream.source, &excerpt);
+    }
+}
+
+/// Probes of a database that are turned away like everybody else.
+pub(super) fn analyze_probes(snapshot: &Snapshot, report: &mut Report) {
+    for workload in snapshot.owned().filter(|workload| database_image(workload)) {
+        for pod in snapshot.pods_of(workload) {
+            let mut events = snapshot.events_of_pod(pod).filter(|event| event.reason == "Unhealthy");
+            let Some(event) = events.find(|event| any(&event.message.to_lowercase(), &EXHAUSTED)) else { continue };
+            let subject = entity(workload);
+            let say = format!("even the probes of {} get no connection", subject.name);
+            let source = format!("kubectl describe pod {}", pod.meta.name);
+            let fault = Fault::DatabaseConnectionsExhausted;
+            report.quoted(subject, fault, (0.95, 9), &say, &source, &event.message);
+        }
+    }
+}
+
+fn entity(workload: &Workload) -> Entity {
+    service_entity(&workload.meta.namespace, &workload.meta.name)
 }
 
 fn unreached(
@@ -203,7 +244,6 @@ fn database_of(snapshot: &Snapshot, case: &Case, client: &Entity) -> Entity {
         .owned()
         .filter(|w| (namespace.is_empty() || w.meta.namespace == namespace) && database_image(w))
         .collect();
-    let entity = |w: &Workload| service_entity(&w.meta.namespace, &w.meta.name);
     let mut hosts: Vec<String> = Vec::new();
     if let Some(client) = workload(snapshot, client) {
         let secrets = client.template.all_needs().filter(|need| need.kind == "Secret");

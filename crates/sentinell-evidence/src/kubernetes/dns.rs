@@ -1,14 +1,16 @@
 //! Names inside the cluster that do not resolve although their services are there.
 
-use super::object::PodSpec;
+use super::object::{Pod, PodSpec};
 use super::report::Report;
 use super::snapshot::{Snapshot, selects, service_entity};
 use super::words::{any, streams};
 use crate::case::Case;
-use crate::finding::{Fault, FindingKind};
+use crate::finding::{Entity, EntityKind, Fault, FindingKind};
+use crate::graph::component;
 use std::collections::{BTreeMap, BTreeSet};
 
-const UNRESOLVED: [&str; 9] = [
+/// A name that did not resolve, as glibc, musl, Go, Java, Node, curl, gRPC, Netty and busybox word it, in lower case.
+pub(super) const UNRESOLVED: [&str; 17] = [
     "no such host",
     "unknownhostexception",
     "name or service not known",
@@ -18,6 +20,24 @@ const UNRESOLVED: [&str; 9] = [
     "could not resolve host",
     "name does not resolve",
     "nodename nor servname provided",
+    "dns resolution failed",
+    "name resolution failed",
+    "could not contact dns servers",
+    "produced zero addresses",
+    "no address associated with hostname",
+    "could not translate host name",
+    "unknown mysql server host",
+    "bad address '",
+];
+
+/// Signs that no name server answered, in lower case: the name itself may be right.
+const NO_ANSWER: [&str; 6] = [
+    "eai_again",
+    "temporary failure",
+    "i/o timeout",
+    "server misbehaving",
+    "could not contact dns servers",
+    "network is unreachable",
 ];
 
 pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
@@ -46,6 +66,51 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
         }
     }
     servers(snapshot, report);
+    aliases(snapshot, report);
+    names_without_services(snapshot, report);
+}
+
+/// A hosts file that gives a service's name another address than the service has.
+fn aliases(snapshot: &Snapshot, report: &mut Report) {
+    for workload in snapshot.owned().filter(|workload| workload.meta.live) {
+        let namespace = workload.meta.namespace.as_str();
+        for (name, address) in &workload.template.host_aliases {
+            let Some(service) = snapshot.service(namespace, name.split('.').next().unwrap_or("")) else { continue };
+            if service.cluster_ip.parse::<std::net::IpAddr>().is_err() || service.cluster_ip == *address {
+                continue;
+            }
+            let subject = service_entity(namespace, &workload.meta.name);
+            let say = format!(
+                "the hosts file of {} gives {name} as {address}; the service has {}",
+                subject.name, service.cluster_ip
+            );
+            let source = format!("kubectl get {} {} -o yaml", workload.kind.to_lowercase(), workload.meta.name);
+            report.contradiction(subject, Fault::DnsFailure, 0.9, 9, &say, &source);
+        }
+    }
+}
+
+/// Services that are declared and not there, and those that stand for a name of the cluster that nothing has.
+fn names_without_services(snapshot: &Snapshot, report: &mut Report) {
+    for service in &snapshot.services {
+        let (namespace, name) = (service.meta.namespace.as_str(), service.meta.name.as_str());
+        let subject = || service_entity(namespace, name);
+        let source = format!("kubectl get services -n {namespace}");
+        let mut stands = service.stands_for.trim_end_matches('.').split('.');
+        if !service.meta.live {
+            let full = report.findings.iter().any(|f| f.fault == Some(Fault::ServiceQuotaExceeded) && f.strength > 0.5);
+            let runs = snapshot.owned().any(|w| w.meta.live && w.meta.namespace == namespace && w.meta.name == name);
+            if runs && !full && snapshot.exists("Service", namespace, name) == Some(false) {
+                let say = format!("service {name} is declared but not there: its name does not resolve");
+                report.contradiction(subject(), Fault::DnsFailure, 0.85, 9, &say, &source);
+            }
+        } else if let (Some(host), Some(place), Some("svc")) = (stands.next(), stands.next(), stands.next())
+            && snapshot.exists("Service", place, host) == Some(false)
+        {
+            let say = format!("service {name} stands for {}, which is no service", service.stands_for);
+            report.contradiction(subject(), Fault::DnsFailure, 0.9, 9, &say, &source);
+        }
+    }
 }
 
 fn own_resolver(spec: &PodSpec) -> Option<String> {
@@ -68,15 +133,29 @@ fn servers(snapshot: &Snapshot, report: &mut Report) {
             report.contradiction(subject, Fault::DnsFailure, 0.95, 9, &say, "kubectl get deployments -n kube-system");
         }
     }
+    let pods: Vec<&Pod> =
+        snapshot.pods.iter().filter(|p| p.meta.namespace == "kube-system" && serves(&p.meta.name)).collect();
+    if let Some(pod) = pods.first().filter(|_| pods.iter().all(|pod| !pod.ready)) {
+        let named = Entity::new(EntityKind::Pod, pod.meta.name.as_str()).in_namespace("kube-system");
+        let subject = if pod.owner.is_some() { snapshot.entity_of(pod) } else { component(&named) };
+        let say = format!("no pod of {} is ready; nothing resolves in this cluster", subject.name);
+        report.contradiction(subject, Fault::DnsFailure, 0.95, 9, &say, "kubectl get pods -n kube-system");
+    }
 }
+
+/// Services whose names a caller cannot resolve, where it says so, a line of it, and whether no server answered.
+type Complaint = (BTreeSet<String>, String, String, bool);
+
+/// Complaints by caller.
+type Callers = BTreeMap<String, Complaint>;
 
 /// Callers that cannot resolve the name of a service that exists. While everything is being created this is normal for
 /// a moment, so alone it says little.
 pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report) {
-    let mut callers: BTreeMap<String, (BTreeSet<String>, String, String, bool)> = BTreeMap::new();
+    let mut callers = Callers::new();
     for (stream, lines) in streams(case) {
         for (lower, _) in lines.iter().filter(|(lower, _)| any(lower, &UNRESOLVED)) {
-            let transient = any(lower, &["eai_again", "temporary failure", "i/o timeout", "server misbehaving"]);
+            let transient = any(lower, &NO_ANSWER);
             let named =
                 snapshot.services.iter().filter(|s| s.meta.live).find(|service| names(lower, &service.meta.name));
             let Some(service) = named else { continue };
@@ -88,6 +167,7 @@ pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report
         }
     }
     unknown_hosts(snapshot, case, report);
+    unresolved_by_all(&callers, snapshot, report);
     for (caller, (services, source, excerpt, transient)) in callers {
         let workload = snapshot.owned().find(|workload| workload.meta.name == caller);
         let unready = workload.is_some_and(|w| w.ready.is_some_and(|ready| ready < w.replicas.unwrap_or(1)));
@@ -112,6 +192,23 @@ pub(super) fn analyze_logs(snapshot: &Snapshot, case: &Case, report: &mut Report
     }
 }
 
+/// One name that several callers cannot resolve, who complain of no other: the name is at fault, not its callers.
+fn unresolved_by_all(callers: &Callers, snapshot: &Snapshot, report: &mut Report) {
+    let mut victims: BTreeMap<&str, Vec<(&str, &Complaint)>> = BTreeMap::new();
+    for (caller, complaint) in callers {
+        if let Some(only) = complaint.0.first().filter(|_| complaint.0.len() == 1) {
+            victims.entry(only).or_default().push((caller, complaint));
+        }
+    }
+    let all: BTreeSet<&str> = callers.values().flat_map(|complaint| complaint.0.iter().map(String::as_str)).collect();
+    let Some((name, who)) = victims.into_iter().find(|(_, who)| who.len() >= 2 && all.len() == 1) else { return };
+    let Some(service) = snapshot.services.iter().find(|s| s.meta.live && s.meta.name == name) else { return };
+    let say = format!("{} callers cannot resolve {name} and complain of no other name", who.len());
+    let (_, (_, source, excerpt, _)) = who[0];
+    let subject = service_entity(&service.meta.namespace, name);
+    report.quoted(subject, Fault::DnsFailure, (0.8, 8), &say, source, excerpt);
+}
+
 /// A workload that does not come up because a name inside the cluster does not resolve.
 fn unknown_hosts(snapshot: &Snapshot, case: &Case, report: &mut Report) {
     for (stream, lines) in streams(case) {
@@ -134,7 +231,18 @@ fn unknown_hosts(snapshot: &Snapshot, case: &Case, report: &mut Report) {
 
 /// The name that did not resolve, as resolvers of several languages say it.
 fn unresolved(lower: &str) -> Option<&str> {
-    let after = ["unknownhostexception: ", "lookup ", "enotfound ", "eai_again ", "could not resolve host: "];
+    let after = [
+        "unknownhostexception: ",
+        "lookup ",
+        "enotfound ",
+        "eai_again ",
+        "could not resolve host: ",
+        "resolution failed for target dns:",
+        "resolution failed for ",
+        "could not translate host name \"",
+        "unknown mysql server host '",
+        "bad address '",
+    ];
     let rest = after.iter().find_map(|phrase| lower.split_once(phrase).map(|(_, rest)| rest))?;
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.')).unwrap_or(rest.len());
     (any(lower, &UNRESOLVED) && end > 0).then(|| rest[..end].trim_end_matches('.'))
@@ -167,6 +275,11 @@ mod tests {
             Some("ledger-main")
         );
         assert_eq!(unresolved("dial tcp: lookup stall.fair.svc on 10.0.0.10:53: no such host"), Some("stall.fair.svc"));
+        assert_eq!(unresolved("ping: bad address 'kiosk'"), Some("kiosk"));
+        assert_eq!(
+            unresolved("dns resolution failed for kiosk:7000: c-ares status is not ares_success"),
+            Some("kiosk")
+        );
         assert_eq!(unresolved("lookup of a price failed"), None);
         assert!(inside("ledger-main") && inside("stall.fair.svc.cluster.local") && !inside("api.example.com"));
     }

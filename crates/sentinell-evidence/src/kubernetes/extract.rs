@@ -156,6 +156,15 @@ fn requirement(value: &Value) -> Requirement {
     }
 }
 
+/// Names with the address that the pod's hosts file gives them.
+fn aliases(value: &Value) -> Labels {
+    let all = list(value).iter().flat_map(|alias| {
+        let address = text(&alias["ip"]);
+        list(&alias["hostnames"]).iter().map(move |name| (text(name), address.clone()))
+    });
+    all.collect()
+}
+
 /// What a pod or a template declares.
 pub fn pod_spec(value: &Value) -> PodSpec {
     let affinity = &value["affinity"];
@@ -175,6 +184,7 @@ pub fn pod_spec(value: &Value) -> PodSpec {
         pull_secrets: list(&value["imagePullSecrets"]).iter().filter_map(|secret| named(&secret["name"])).collect(),
         dns_policy: text(&value["dnsPolicy"]),
         nameservers: list(&value["dnsConfig"]["nameservers"]).iter().map(text).collect(),
+        host_aliases: aliases(&value["hostAliases"]),
         ..PodSpec::default()
     };
     for volume in list(&value["volumes"]) {
@@ -269,6 +279,7 @@ pub fn service(value: &Value, live: bool) -> Service {
         selector: labels(&spec["selector"]),
         ports: ports.collect(),
         cluster_ip: text(&spec["clusterIP"]),
+        stands_for: text(&spec["externalName"]),
     }
 }
 
@@ -314,19 +325,14 @@ fn modes(value: &Value) -> Vec<String> {
 /// A persistent volume claim.
 pub fn claim(value: &Value, live: bool) -> Claim {
     let spec = &value["spec"];
-    let mut selector = labels(&spec["selector"]["matchLabels"]);
-    for expression in list(&spec["selector"]["matchExpressions"]).iter().map(requirement) {
-        if let ("In", [only]) = (expression.operator.as_str(), expression.values.as_slice()) {
-            selector.insert(expression.key, only.clone());
-        }
-    }
     Claim {
         meta: meta(value, live),
         phase: text(&value["status"]["phase"]),
         class: spec["storageClassName"].as_str().map(str::to_owned),
         size: quantity(&spec["resources"]["requests"]["storage"], whole),
         modes: modes(&spec["accessModes"]),
-        selector,
+        selector: labels(&spec["selector"]["matchLabels"]),
+        terms: list(&spec["selector"]["matchExpressions"]).iter().map(requirement).collect(),
         volume: text(&spec["volumeName"]),
     }
 }

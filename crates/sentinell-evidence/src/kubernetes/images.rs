@@ -1,6 +1,6 @@
 //! Images that cannot be pulled, and why.
 
-use super::object::Pod;
+use super::object::{Pod, PodSpec};
 use super::report::Report;
 use super::snapshot::Snapshot;
 use super::words::any;
@@ -51,9 +51,12 @@ fn explain(snapshot: &Snapshot, pod: &Pod, messages: &[String], report: &mut Rep
         .map(|c| c.image.as_str())
         .find(|image| !image.is_empty() && message.contains(image))
         .unwrap_or("its image");
+    let mut refused = false;
     if let Some(secret) = missing_pull_secret(snapshot, pod, messages) {
-        let denied = messages.iter().any(|m| verdict(&m.to_lowercase()) == Some(Fault::ImagePullDenied));
-        let strength = if denied || verdict(&message.to_lowercase()).is_none() { 0.98 } else { 0.4 };
+        // Registries answer strangers "not found" as well as "denied"; a name that does not resolve is nobody's refusal.
+        let asked = verdict(&message.to_lowercase()) != Some(Fault::RegistryUnresolvable);
+        let strength = if asked && !does_without(snapshot, pod, &secret) { 0.98 } else { 0.4 };
+        refused = strength > 0.9;
         let say =
             format!("{} names image pull secret {secret}, which does not exist; {image} is not pulled", subject.name);
         report.quoted(subject.clone(), Fault::MissingImagePullSecret, (strength, 10), &say, &source, message);
@@ -75,7 +78,18 @@ fn explain(snapshot: &Snapshot, pod: &Pod, messages: &[String], report: &mut Rep
         _ if message.contains("pull policy of Never") => format!("{image} is not on the node and may not be pulled"),
         _ => format!("{image} does not exist in its registry"),
     };
-    report.quoted(subject, fault, (0.95, 9), &say, &source, message);
+    let strength = if refused && fault == Fault::ImageNotFound { 0.7 } else { 0.95 };
+    report.quoted(subject, fault, (strength, 9), &say, &source, message);
+}
+
+/// Other pods name the same secret and run: what is missing everywhere is missed by none.
+fn does_without(snapshot: &Snapshot, pod: &Pod, secret: &str) -> bool {
+    let names = |spec: &PodSpec| spec.pull_secrets.iter().any(|name| name == secret);
+    let others = snapshot.pods.iter().filter(|other| other.ready && other.meta.namespace == pod.meta.namespace);
+    let mut others = others.filter(|other| snapshot.workload_name(other) != snapshot.workload_name(pod));
+    others.any(|other| {
+        names(&other.spec) || snapshot.workload_of(other).is_some_and(|workload| names(&workload.template))
+    })
 }
 
 /// What a kubelet's or container runtime's message about pulling means, in lower case.
@@ -175,6 +189,30 @@ mod tests {
             ),
             Fault::MissingImagePullSecret
         );
+    }
+
+    #[test]
+    fn a_login_that_is_missing_explains_a_not_found_unless_others_do_without_it() {
+        let found = |other: &str| {
+            let pod = format!("{POD}Failed to pull image \"reg.example/till:9\": reg.example/till:9: not found\n");
+            let deployment = |name: &str| {
+                json!({ "kind": "Deployment", "metadata": { "name": name, "namespace": "shop" }, "spec": { "template": { "spec": {
+                    "imagePullSecrets": [{ "name": "reg-login" }], "containers": [{ "name": "main", "image": "reg.example/x:1" }] } } } })
+            };
+            let beside = json!({ "kind": "Pod", "metadata": { "name": "mill-7d9f-abcde", "namespace": "shop",
+                "ownerReferences": [{ "kind": "ReplicaSet", "name": "mill-7d9f" }] },
+                "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": other }] } });
+            let reads = [
+                describe("pod", &pod),
+                get("secrets", "NAME    TYPE     DATA   AGE\nother   Opaque   1      3d\n"),
+                read_json(deployment("till")),
+                read_json(deployment("mill")),
+                read_json(beside),
+            ];
+            top(&Snapshot::new(&reads)).fault
+        };
+        assert_eq!(found("False"), Some(Fault::MissingImagePullSecret));
+        assert_eq!(found("True"), Some(Fault::ImageNotFound), "the mill runs without it");
     }
 
     #[test]

@@ -16,6 +16,12 @@ const EXPLAINS: f64 = 0.15;
 /// Retransmitted segments a second on a node that carries pods; below this is noise.
 const LOSING: f64 = 3.0;
 
+/// So many times the next worst node's rate is one node's own trouble.
+const STANDS_OUT: f64 = 5.0;
+
+/// No more than this is said of how many times slower something got: above it a quiet baseline speaks, not the fault.
+const MOST_TIMES: f64 = 1000.0;
+
 /// What moved for one service or node.
 #[derive(Debug, Clone, Default)]
 struct Moves {
@@ -44,6 +50,19 @@ struct Rise {
     times: f64,
     source: String,
     window: Window,
+}
+
+impl Rise {
+    /// How many times as long: no figure where there was nothing to compare with, and none beyond what it can mean.
+    fn in_words(&self) -> String {
+        if self.times > MOST_TIMES {
+            format!("more than {MOST_TIMES:.0} times")
+        } else if self.times < 10.0 {
+            format!("{:.1} times", self.times)
+        } else {
+            format!("{:.0} times", self.times)
+        }
+    }
 }
 
 pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
@@ -219,8 +238,13 @@ fn losing_node(snapshot: &Snapshot, moves: &BTreeMap<Entity, Moves>, report: &mu
     let nodes = moves.iter().filter(|(entity, _)| entity.kind == EntityKind::Node && carries(&entity.name));
     let mut rates: Vec<(f64, &Entity)> = nodes.map(|(entity, moved)| (moved.retransmits, entity)).collect();
     rates.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let Some((rate, node)) = rates.first().filter(|(rate, _)| *rate >= LOSING) else { return false };
+    let Some((rate, node)) = rates.first() else { return false };
     let next = rates.get(1).map_or(0.0, |(rate, _)| *rate);
+    // A lossy path makes one node stand out among others; what a busy network loses is spread over all of them.
+    let stands_out = rates.len() >= 2 && *rate >= LOSING / 3.0 && *rate >= STANDS_OUT * next;
+    if *rate < LOSING && !stands_out {
+        return false;
+    }
     let strength = if *rate >= 3.0 * next { 0.9 } else { 0.7 };
     let say = format!("node {} sends {rate:.1} segments a second again, the next worst node {next:.1}", node.name);
     report.contradiction((*node).clone(), Fault::NetworkLoss, strength, 8, &say, "TCP retransmissions by node");
@@ -275,8 +299,9 @@ impl<'a> Slow<'a> {
             // The node, lost segments or a starved processor explain a slow service better.
             let rest = if losing || node.is_some() || busy { 0.5 } else { 1.0 };
             let say = format!(
-                "a request to {} takes {:.0} times as long as usual; nothing it calls explains it and its cpu is not busier",
-                entity.name, rise.times
+                "a request to {} takes {} as long as usual; nothing it calls explains it and its cpu is not busier",
+                entity.name,
+                rise.in_words()
             );
             report.slow(owner(snapshot, entity), 0.9 * share * rest, &say, (&rise.source, rise.window));
         }

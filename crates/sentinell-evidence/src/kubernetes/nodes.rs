@@ -12,6 +12,7 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
         condition(snapshot, node, report);
     }
     system_pods(snapshot, report);
+    without_proxy(snapshot, report);
     nothing_is_scheduled(snapshot, report);
 }
 
@@ -35,8 +36,10 @@ fn fault(unit: &str) -> Option<Fault> {
 
 fn units(node: &Node, report: &mut Report) {
     for (unit, (state, quotation)) in &node.units {
-        let Some(fault) = fault(unit).filter(|_| matches!(state.as_str(), "inactive" | "failed" | "deactivating"))
-        else {
+        // systemd's word for a program that it starts again and again.
+        let flaps = state == "activating" && quotation.contains("auto-restart");
+        let stopped = flaps || matches!(state.as_str(), "inactive" | "failed" | "deactivating");
+        let Some(fault) = fault(unit).filter(|_| stopped) else {
             continue;
         };
         let say = format!("{unit} of node {} does not run", node.meta.name);
@@ -118,6 +121,28 @@ fn system_pods(snapshot: &Snapshot, report: &mut Report) {
             9,
             &say,
             &format!("kubectl get pod {} -n kube-system", pod.meta.name),
+        );
+    }
+}
+
+/// A node without the proxy that runs as a pod on all others.
+fn without_proxy(snapshot: &Snapshot, report: &mut Report) {
+    let proxy = |pod: &&Pod| pod.meta.namespace == "kube-system" && pod.meta.name.starts_with("kube-proxy-");
+    let served: Vec<&str> = snapshot.pods.iter().filter(proxy).map(|pod| pod.node.as_str()).collect();
+    let lacks = |node: &&Node| node.ready == Some(true) && !served.contains(&node.meta.name.as_str());
+    let lacking: Vec<&Node> = snapshot.nodes.values().filter(lacks).collect();
+    if let [node] = lacking.as_slice()
+        && served.len() >= 2
+        && !served.contains(&"")
+    {
+        let say = format!("{} has no kube-proxy pod; the other {} nodes have one", node.meta.name, served.len());
+        report.contradiction(
+            entity(&node.meta.name),
+            Fault::KubeProxyDown,
+            0.85,
+            8,
+            &say,
+            "kubectl get pods -n kube-system",
         );
     }
 }

@@ -188,6 +188,8 @@ pub struct PodSpec {
     pub dns_policy: String,
     /// Name servers of its own.
     pub nameservers: Vec<String>,
+    /// Names that its hosts file gives an address: they are never asked of a name server.
+    pub host_aliases: Labels,
 }
 
 impl PodSpec {

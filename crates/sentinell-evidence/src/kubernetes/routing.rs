@@ -1,15 +1,21 @@
 //! Things that route requests to services, and where they point elsewhere.
 
-use super::address::nearest;
 use super::extract::{labels, meta, text};
 use super::object::{NetworkPolicy, Route, Router};
-use super::report::Report;
-use super::snapshot::Snapshot;
-use crate::finding::Fault;
 use serde_json::Value;
+
+mod judge;
+mod nginx;
+mod requests;
+
+pub(super) use judge::analyze;
+pub(super) use requests::analyze as analyze_requests;
 
 /// Documents inside a config map longer than this are not looked at, in bytes.
 const MAX_CONFIG: usize = 256 * 1024;
+
+/// Routes of one object that are looked at.
+const MAX_ROUTES: usize = 500;
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -80,15 +86,20 @@ fn virtual_service(spec: &Value) -> Vec<Route> {
         .collect()
 }
 
-/// A gateway's own configuration: a YAML document with a list `routes` somewhere, whose items have an address.
+/// A gateway's own configuration: nginx', or a YAML document with a list `routes` somewhere, whose items have an address.
 fn config_map(data: &Value) -> Vec<Route> {
     let documents = data.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
     let mut routes = Vec::new();
-    for document in documents.filter(|d| d.len() <= MAX_CONFIG && d.contains("routes:") && d.contains("uri:")) {
-        if let Ok(value) = serde_saphyr::from_str::<Value>(document) {
-            collect(&value, 0, &mut routes);
+    for document in documents.filter(|d| d.len() <= MAX_CONFIG) {
+        if document.contains("proxy_pass") {
+            routes.extend(nginx::routes(document));
+        } else if document.contains("routes:") && document.contains("uri:") {
+            // Not YAML: some other program's configuration, about which nothing is said.
+            let parsed = serde_saphyr::from_str::<Value>(document).unwrap_or_default();
+            collect(&parsed, 0, &mut routes);
         }
     }
+    routes.truncate(MAX_ROUTES);
     routes
 }
 
@@ -144,117 +155,24 @@ pub fn policy(value: &Value, live: bool) -> NetworkPolicy {
     }
 }
 
-/// Routes that lead to a service that is not there, or to another one than their name says.
-pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
-    for router in snapshot.routers.iter().filter(|router| router.meta.live || router.kind != "ConfigMap") {
-        let namespace = router.meta.namespace.as_str();
-        if !snapshot.services.iter().any(|service| service.meta.namespace == namespace) {
-            continue;
-        }
-        for route in &router.routes {
-            check_route(snapshot, router, route, report);
-        }
-    }
-}
-
-fn check_route(snapshot: &Snapshot, router: &Router, route: &Route, report: &mut Report) {
-    let namespace = router.meta.namespace.as_str();
-    let subject = gateway(snapshot, router);
-    let set = route.variable.as_ref().and_then(|name| {
-        let owner = snapshot.owned().find(|w| w.meta.namespace == namespace && w.meta.name == subject.name)?;
-        owner.template.containers.iter().find_map(|container| container.env.get(name))
-    });
-    let host = set.unwrap_or(&route.host).split(['.', ':']).next().unwrap_or("");
-    let source = format!("kubectl get {} {} -o yaml", router.kind.to_ascii_lowercase(), router.meta.name);
-    let label = if route.id.is_empty() { &route.path } else { &route.id };
-    let names: Vec<&str> =
-        snapshot.services.iter().filter(|s| s.meta.namespace == namespace).map(|s| s.meta.name.as_str()).collect();
-    let Some(service) = snapshot.service(namespace, host) else {
-        // Many gateways carry routes to services that were never installed: only a near miss is telling.
-        if let Some(meant) =
-            nearest(host, names.iter().copied()).filter(|_| snapshot.exists("Service", namespace, host) == Some(false))
-        {
-            let say = format!("route {label} of {} sends to {host}, which is no service; {meant} is", router.meta.name);
-            report.contradiction(subject, Fault::RouteMismatch, 0.9, 9, &say, &source);
-        } else if router.kind != "ConfigMap" && snapshot.exists("Service", namespace, host) == Some(false) {
-            let say = format!("route {label} of {} sends to {host}, which is no service", router.meta.name);
-            report.contradiction(subject, Fault::RouteMismatch, 0.8, 8, &say, &source);
-        }
-        return;
-    };
-    if let Some(port) =
-        route.port.filter(|port| !service.ports.iter().any(|p| p.port == *port) && !service.ports.is_empty())
-    {
-        let say =
-            format!("route {label} of {} sends to {host}:{port}, a port the service does not have", router.meta.name);
-        report.contradiction(subject, Fault::RouteMismatch, 0.9, 9, &say, &source);
-    } else if let Some(meant) = belongs_elsewhere(route, host, &names) {
-        let say = format!(
-            "route {label} of {} sends to {host}, but by its name and path it belongs to {meant}",
-            router.meta.name
-        );
-        report.contradiction(subject, Fault::RouteMismatch, 0.85, 9, &say, &source);
-    }
-}
-
-/// The workload a router configures, else the router itself.
-fn gateway(snapshot: &Snapshot, router: &Router) -> crate::finding::Entity {
-    let namespace = router.meta.namespace.as_str();
-    let reads = |w: &&super::object::Workload| {
-        w.meta.namespace == namespace
-            && w.template.all_needs().any(|need| need.kind == "ConfigMap" && need.name == router.meta.name)
-    };
-    let reader = snapshot.owned().find(reads).map(|workload| workload.meta.name.as_str());
-    let named = snapshot
-        .owned()
-        .map(|w| w.meta.name.as_str())
-        .filter(|name| router.meta.name.starts_with(name))
-        .max_by_key(|n| n.len());
-    super::snapshot::service_entity(namespace, reader.or(named).unwrap_or(&router.meta.name))
-}
-
-/// The service whose name says what the route's id says, if the one it leads to has nothing of it.
-fn belongs_elsewhere<'a>(route: &Route, host: &str, names: &[&'a str]) -> Option<&'a str> {
-    let id = words(&route.id);
-    let path = words(&route.path);
-    let common =
-        |word: &str| names.iter().filter(|name| words(name).iter().any(|w| w == word)).count() * 4 > names.len();
-    let telling = |word: &&String| word.len() >= 3 && !common(word);
-    let squeezed: String = path.concat();
-    let touches = |name: &str| {
-        words(name)
-            .iter()
-            .any(|word| word.len() >= 3 && !common(word) && (id.contains(word) || squeezed.contains(word.as_str())))
-    };
-    if touches(host) || id.iter().filter(telling).count() == 0 {
-        return None;
-    }
-    // All telling words of the id, and nothing else telling: `order` is not `order-history`.
-    let exactly = |name: &&&str| {
-        let own = words(name);
-        id.iter().filter(telling).all(|word| own.contains(word))
-            && own.iter().filter(telling).all(|word| id.contains(word))
-    };
-    names.iter().find(exactly).copied()
-}
-
-fn words(text: &str) -> Vec<String> {
-    let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.map(str::to_ascii_lowercase).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::finding::Fault;
+    use crate::kubernetes::snapshot::Snapshot;
     use crate::kubernetes::testing::json;
     use serde_json::json as object;
 
     fn fault(id: &str, uri: &str) -> Option<(Option<Fault>, String)> {
+        on_path(id, uri, &format!("/api/v1/{id}/**"))
+    }
+
+    fn on_path(id: &str, uri: &str, path: &str) -> Option<(Option<Fault>, String)> {
         let service = |name: &str| object!({ "metadata": { "name": name, "namespace": "zoo" }, "spec": { "ports": [{ "port": 80 }] } });
         let config = format!(
-            "gateway:\n  routes:\n    - id: {id}\n      uri: {uri}\n      predicates:\n        - Path=/api/v1/{id}/**\n"
+            "gateway:\n  routes:\n    - id: {id}\n      uri: {uri}\n      predicates:\n        - Path={path}\n"
         );
-        let items = ["z-lion-app", "z-tiger-app", "z-bear-app", "z-door-app", "z-seal-app"].map(service);
+        let items =
+            ["z-lion-app", "z-tiger-app", "z-bear-app", "z-bear-cub-app", "z-door-app", "z-seal-app"].map(service);
         let reads = [
             json(object!({ "kind": "ServiceList", "items": items })),
             json(
@@ -278,6 +196,14 @@ mod tests {
         assert_eq!(fault("lion", "lb://${LION_HOST:z-tiger-app}"), misroute);
         assert_eq!(fault("lion", "http://z-lions-app:80"), misroute);
         assert_eq!(fault("lion", "http://z-lion-app:81"), misroute);
+        assert_eq!(fault("lion", "lb://nowhere"), misroute, "its name says where it should lead");
+        assert_eq!(fault("bear", "lb://z-bear-cub-app"), misroute, "the cub is not the bear");
+        assert_eq!(fault("bear", "lb://${BEAR_HOST:z-bear-cub-app}"), misroute);
+        assert_eq!(on_path("bear", "lb://z-bear-cub-app", "/api/bear/cub/**"), None, "its path says so");
+        assert_eq!(on_path("lion", "lb://z-lion-app", "/api/v1/tiger/**"), misroute, "another's path");
+        assert_eq!(on_path("lion", "lb://z-lion-app", "/api/v1/cats/**"), None, "a path of its own choice");
+        assert_eq!(fault("lion", "lb://z-lion-v2"), misroute, "near, and not there");
+        assert_eq!(fault("lion", "https://lion.example.org"), None, "outside");
         assert_eq!(fault("lion-news", "lb://z-lion-app"), None);
         assert_eq!(fault("whale", "lb://z-whale-app"), None, "a route to what was never installed");
     }

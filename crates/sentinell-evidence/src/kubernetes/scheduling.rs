@@ -1,6 +1,6 @@
 //! Pods that no node takes.
 
-use super::object::{Node, Pod, PodSpec, Requirement};
+use super::object::{Labels, Node, Pod, PodSpec, Requirement};
 use super::report::Report;
 use super::snapshot::{Snapshot, selects};
 use crate::finding::{Entity, Fault};
@@ -86,6 +86,7 @@ impl Judge<'_> {
             );
         }
         if let Some(taint) = self.foreign_taint() {
+            let strength = if self.fits_nowhere(&spec) { 0.6 } else { strength };
             add(
                 Fault::TaintNotTolerated,
                 strength,
@@ -114,24 +115,27 @@ impl Judge<'_> {
         reasons.all(|reason| reason.contains("unschedulable"))
     }
 
-    /// A taint that is not one of the node controller's own.
+    /// A taint that somebody put on a node on purpose, not one that Kubernetes puts there itself.
     fn foreign_taint(&self) -> Option<String> {
-        let taint = self.said.split("taint {").nth(1)?.split('}').next()?;
-        let own = taint.starts_with("node.kubernetes.io/") || taint.starts_with("node-role.kubernetes.io/");
-        let other =
-            || self.said.split("taint {").skip(2).filter_map(|t| t.split('}').next()).find(|t| !t.starts_with("node"));
-        if own { other().map(str::to_owned) } else { Some(taint.trim_end_matches(": ").to_owned()) }
+        let own = ["node.kubernetes.io/", "node-role.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+        let taints = self.said.split("taint {").skip(1).filter_map(|rest| rest.split('}').next());
+        let mut foreign = taints.filter(|taint| !own.iter().any(|prefix| taint.starts_with(prefix)));
+        foreign.next().map(|taint| taint.trim_end_matches([':', ' ']).to_owned())
+    }
+
+    /// Whether its placement rules fit no node at all: then no toleration would help.
+    fn fits_nowhere(&self, spec: &PodSpec) -> bool {
+        let asks = !spec.node_selector.is_empty() || !spec.node_terms.is_empty();
+        let known = self.workers().any(|node| !node.meta.labels.is_empty());
+        asks && known && !self.workers().any(|node| fits(node, spec))
     }
 
     /// Selector, affinity, or nodes that would fit and are closed.
     fn placement(&self, spec: &PodSpec) -> (Fault, String) {
         let name = &self.subject.name;
         let fits_selector = |node: &&Node| selects(&spec.node_selector, &node.meta.labels);
-        let fits_terms = |node: &&Node| {
-            spec.node_terms.is_empty() || spec.node_terms.iter().any(|term| term.iter().all(|r| fulfils(node, r)))
-        };
         let known = self.workers().any(|node| !node.meta.labels.is_empty());
-        let fitting: Vec<&Node> = self.workers().filter(fits_selector).filter(fits_terms).collect();
+        let fitting: Vec<&Node> = self.workers().filter(|node| fits(node, spec)).collect();
         let asks = !spec.node_selector.is_empty() || !spec.node_terms.is_empty();
         if let Some(taint) = self.foreign_taint().filter(|_| asks && !fitting.is_empty()) {
             return (
@@ -159,8 +163,16 @@ fn amount(value: Option<u64>, unit: &str) -> String {
     value.map_or_else(|| "an unknown amount".to_owned(), |value| format!("{value}{unit}"))
 }
 
-fn fulfils(node: &Node, requirement: &Requirement) -> bool {
-    let label = node.meta.labels.get(&requirement.key);
+/// The node has what selector and required affinity ask for.
+fn fits(node: &Node, spec: &PodSpec) -> bool {
+    let terms =
+        || spec.node_terms.iter().any(|term| term.iter().all(|requirement| fulfils(&node.meta.labels, requirement)));
+    selects(&spec.node_selector, &node.meta.labels) && (spec.node_terms.is_empty() || terms())
+}
+
+/// Whether labels meet one condition of a label selector or an affinity term.
+pub(super) fn fulfils(labels: &Labels, requirement: &Requirement) -> bool {
+    let label = labels.get(&requirement.key);
     let number = |text: &String| text.parse::<i64>().ok();
     let bound = requirement.values.first().and_then(number);
     match requirement.operator.as_str() {
@@ -232,6 +244,14 @@ mod tests {
         let tainted =
             "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) had untolerated taint {team: ml}.";
         assert_eq!(fault(object!({}), tainted, &open), Some(Fault::TaintNotTolerated));
+        let own_first = "0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unschedulable: }, 2 node(s) had untolerated taint {node-pool: night}.";
+        assert_eq!(fault(object!({}), own_first, &open), Some(Fault::TaintNotTolerated));
+        let older = "0/3 nodes are available: 1 node(s) had taint {node-role.kubernetes.io/master: }, that the pod didn't tolerate, 2 node(s) had taint {team: ml}, that the pod didn't tolerate.";
+        assert_eq!(fault(object!({}), older, &open), Some(Fault::TaintNotTolerated));
+        let both = "0/3 nodes are available: 1 node(s) had untolerated taint {team: ml}, 1 node(s) were unschedulable, 1 node(s) didn't match Pod's node affinity/selector.";
+        let zone = |zone: &str| object!({ "nodeSelector": { "zone": zone } });
+        assert_eq!(fault(zone("a"), both, &open), Some(Fault::TaintNotTolerated), "the node it wants has the taint");
+        assert_eq!(fault(zone("c"), both, &open), Some(Fault::NodeSelectorMismatch), "no toleration would help");
         let anti = "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.";
         assert_eq!(fault(object!({}), anti, &open), Some(Fault::PodAntiAffinityConflict));
     }

@@ -2,6 +2,7 @@
 
 use super::object::{Claim, Pod, Volume};
 use super::report::Report;
+use super::scheduling::fulfils;
 use super::snapshot::{Snapshot, selects};
 use super::words::{any, around, streams};
 use crate::case::Case;
@@ -60,7 +61,25 @@ fn judge(snapshot: &Snapshot, claim: &Claim, subject: Entity, report: &mut Repor
         report.quoted(subject, Fault::ClaimStorageClassMismatch, (0.97, 10), &say, &source, no_class.unwrap_or(&""));
         return;
     }
+    if let Some((fault, message)) = events.iter().find_map(|message| Some((refusal(message)?, message))) {
+        let say = format!("the provisioner refuses claim {name} of {}", subject.name);
+        report.quoted(subject.clone(), fault, (0.95, 9), &say, &source, message);
+    }
     against_volumes(snapshot, claim, subject, events.first().unwrap_or(&""), report);
+}
+
+/// What a provisioner that makes volumes on demand says it cannot do.
+fn refusal(message: &str) -> Option<Fault> {
+    let lower = message.to_lowercase();
+    if !any(&lower, &["provision", "support"]) {
+        None
+    } else if any(&lower, &["access mode", "accessmode", "readwritemany", "readwriteonce", "readonlymany"]) {
+        Some(Fault::ClaimAccessModeMismatch)
+    } else if any(&lower, &["claim selector", "claim.spec.selector", "selector is not supported"]) {
+        Some(Fault::ClaimSelectorMismatch)
+    } else {
+        None
+    }
 }
 
 /// The volumes there are: one that belongs to somebody else, or the one that misses by the fewest conditions.
@@ -128,11 +147,12 @@ fn fits(claim: &Claim, volume: &Volume) -> Option<Vec<(Fault, String)>> {
         misses
             .push((Fault::ClaimAccessModeMismatch, format!("access mode {mode} against {}", volume.modes.join(", "))));
     }
-    if !selects(&claim.selector, &volume.meta.labels) {
-        misses.push((
-            Fault::ClaimSelectorMismatch,
-            format!("selector {:?} against labels {:?}", claim.selector, volume.meta.labels),
-        ));
+    let unfit = claim.terms.iter().find(|term| !fulfils(&volume.meta.labels, term));
+    if unfit.is_some() || !selects(&claim.selector, &volume.meta.labels) {
+        let wants = unfit
+            .map_or_else(|| format!("{:?}", claim.selector), |t| format!("{} {} {:?}", t.key, t.operator, t.values));
+        misses
+            .push((Fault::ClaimSelectorMismatch, format!("selector {wants} against labels {:?}", volume.meta.labels)));
     }
     (!misses.is_empty()).then_some(misses)
 }
@@ -188,6 +208,15 @@ mod tests {
             json(object!({ "kind": "StorageClassList", "items": [{ "metadata": { "name": "plain" } }] })),
         ];
         top(&Snapshot::new(&reads)).fault
+    }
+
+    #[test]
+    fn a_provisioner_says_what_it_cannot_do() {
+        let one = "failed to provision volume with StorageClass \"local\": Only support ReadWriteOnce access mode";
+        assert_eq!(refusal(one), Some(Fault::ClaimAccessModeMismatch));
+        let other = "failed to provision volume with StorageClass \"fast\": claim.Spec.Selector is not supported";
+        assert_eq!(refusal(other), Some(Fault::ClaimSelectorMismatch));
+        assert_eq!(refusal("waiting for first consumer to be created before binding"), None);
     }
 
     #[test]

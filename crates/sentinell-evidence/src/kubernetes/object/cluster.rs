@@ -1,6 +1,6 @@
 //! What pods run on and what leads to them: services, nodes, quotas, storage, routes, policies, events.
 
-use super::{Amounts, Labels, Meta, PortRef, Taint};
+use super::{Amounts, Labels, Meta, PortRef, Requirement, Taint};
 use std::collections::BTreeMap;
 
 /// A port of a service.
@@ -31,6 +31,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// Its address.
     pub cluster_ip: String,
+    /// The name that an ExternalName service stands for; empty for others.
+    pub stands_for: String,
 }
 
 /// A node.
@@ -88,6 +90,8 @@ pub struct Claim {
     pub modes: Vec<String>,
     /// Labels a volume must have.
     pub selector: Labels,
+    /// Further conditions on a volume's labels.
+    pub terms: Vec<Requirement>,
     /// The volume asked for or bound; empty if none.
     pub volume: String,
 }
