@@ -126,7 +126,10 @@ pub enum Telemetry {
         spans: Vec<Span>,
     },
     /// Something changed.
-    Change(Change),
+    Change {
+        /// What.
+        change: Change,
+    },
     /// Who calls whom.
     Call {
         /// The caller.
@@ -177,4 +180,54 @@ pub struct Evidence {
     pub outsider_can_write: bool,
     /// The engine's whole finding, for ranking and for charts.
     pub finding: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept of an observation is read again years later.
+    #[test]
+    fn every_kind_of_telemetry_is_read_back_as_it_was_kept() {
+        let change = Change {
+            at: Timestamp(1),
+            kind: "deploy".into(),
+            subject: "service/till".into(),
+            summary: "v2".into(),
+            reference: "5".into(),
+            touched: vec![],
+            author: None,
+        };
+        let span = Span {
+            trace: "t".into(),
+            id: "s".into(),
+            parent: None,
+            subject: "till".into(),
+            operation: "pay".into(),
+            start_us: 1,
+            duration_us: 2,
+            failed: false,
+        };
+        let line = LogLine { at: None, level: None, text: "no".into(), trace: Some("t".into()) };
+        let logs = Telemetry::Logs { subject: "till".into(), source: "a".into(), lines: vec![line], baseline: vec![] };
+        let metric = Telemetry::Metric {
+            subject: "till".into(),
+            name: "cpu".into(),
+            labels: BTreeMap::new(),
+            source: "a".into(),
+            points: vec![(1, 0.5)],
+        };
+        let telemetry = vec![
+            logs,
+            metric,
+            Telemetry::KubernetesJson { object: serde_json::json!({ "kind": "Pod" }) },
+            Telemetry::KubernetesText { argv: vec!["get".into()], output: "none".into() },
+            Telemetry::Traces { source: "a".into(), spans: vec![span] },
+            Telemetry::Change { change },
+            Telemetry::Call { caller: "web".into(), callee: "till".into() },
+        ];
+        let seen = Observation { telemetry, gaps: vec![], call: "x".into() };
+        let kept = serde_json::to_string(&seen).unwrap();
+        assert_eq!(serde_json::from_str::<Observation>(&kept).unwrap(), seen);
+    }
 }

@@ -173,7 +173,7 @@ impl TownTool {
         let cast = &self.town.scene().cast;
         let changes = changes::read(&self.town.world(), now.plus_seconds(-minutes * 60), now).into_iter();
         let asked = changes.filter(|change| cast.role(&change.subject).is_some_and(|role| roles.contains(&role)));
-        Ok(asked.map(Telemetry::Change).collect())
+        Ok(asked.map(|change| Telemetry::Change { change }).collect())
     }
 }
 

@@ -153,7 +153,11 @@ impl Git {
             gaps.push(Gap { what: "older commits".into(), why: format!("only the newest {MAX_COMMITS} were read") });
         }
         let call = format!("git log --since={since} --until={until} {}", repo.branch);
-        Ok(Observation { telemetry: changes.into_iter().map(Telemetry::Change).collect(), gaps, call })
+        Ok(Observation {
+            telemetry: changes.into_iter().map(|change| Telemetry::Change { change }).collect(),
+            gaps,
+            call,
+        })
     }
 
     /// The commit that the branch points to, here or (in a clone) at its origin.

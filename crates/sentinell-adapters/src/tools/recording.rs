@@ -121,7 +121,7 @@ fn look(mut folder: Folder, namespace: Option<&str>) -> Observation {
         folder.gaps.extend(gaps);
     }
     let changes: Vec<Change> = records(&mut folder, "changes.jsonl");
-    telemetry.extend(changes.into_iter().map(Telemetry::Change));
+    telemetry.extend(changes.into_iter().map(|change| Telemetry::Change { change }));
     let calls: Vec<RecordedCall> = records(&mut folder, "calls.jsonl");
     telemetry.extend(calls.into_iter().map(|call| Telemetry::Call {
         caller: subject(&one_line(&call.caller, 200), namespace),

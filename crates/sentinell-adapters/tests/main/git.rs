@@ -42,7 +42,10 @@ fn tool(root: &Path, folder: &Path) -> Git {
 }
 
 fn changes(telemetry: &[Telemetry]) -> Vec<&Change> {
-    telemetry.iter().filter_map(|one| if let Telemetry::Change(change) = one { Some(change) } else { None }).collect()
+    telemetry
+        .iter()
+        .filter_map(|one| if let Telemetry::Change { change } = one { Some(change) } else { None })
+        .collect()
 }
 
 #[tokio::test]

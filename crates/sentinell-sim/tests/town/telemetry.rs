@@ -73,7 +73,7 @@ fn the_guilty_change_stands_among_innocent_ones() {
         let subjects: Vec<String> = changes
             .into_iter()
             .filter_map(|telemetry| match telemetry {
-                Telemetry::Change(change) => Some(change.subject),
+                Telemetry::Change { change } => Some(change.subject),
                 _ => None,
             })
             .collect();

@@ -14,7 +14,7 @@ pub fn clean(mut observation: Observation) -> Observation {
             Telemetry::KubernetesJson { object } => clean_value(object),
             Telemetry::KubernetesText { output, .. } => clean_text(output),
             Telemetry::Traces { spans, .. } => spans.iter_mut().for_each(|span| clean_text(&mut span.operation)),
-            Telemetry::Change(change) => clean_text(&mut change.summary),
+            Telemetry::Change { change } => clean_text(&mut change.summary),
             Telemetry::Metric { .. } | Telemetry::Call { .. } => {}
         }
     }

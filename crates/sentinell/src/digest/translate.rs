@@ -40,7 +40,7 @@ fn add(case: &mut Case, telemetry: &Telemetry) {
             case.kubernetes.push(KubernetesRead::Text { argv: argv.clone(), output: output.clone() });
         }
         Telemetry::Traces { spans, .. } => case.spans.extend(spans.iter().map(span)),
-        Telemetry::Change(change) => case.changes.push(changed(change)),
+        Telemetry::Change { change } => case.changes.push(changed(change)),
         Telemetry::Call { caller, callee } => case.calls.push((entity(caller), entity(callee))),
     }
 }
@@ -103,7 +103,7 @@ fn kind_of(word: &str) -> Option<EntityKind> {
 }
 
 /// `service/shop/cart`, `node/n1`; a bare name is a service.
-pub(super) fn entity(text: &str) -> Entity {
+pub(crate) fn entity(text: &str) -> Entity {
     let Some((kind, rest)) = text.split_once('/').and_then(|(kind, rest)| Some((kind_of(kind)?, rest))) else {
         return Entity::new(EntityKind::Service, text);
     };

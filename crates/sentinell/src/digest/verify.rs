@@ -100,7 +100,7 @@ fn without_the_outage(observation: &Observation, onset: Timestamp, since: Timest
             Some(Telemetry::Metric { subject, name, labels, source, points })
         }
         // Changes explain; they do not complain.
-        Telemetry::Change(_) => None,
+        Telemetry::Change { .. } => None,
         Telemetry::KubernetesJson { object } => {
             let mut object = object.clone();
             forget_ends(&mut object, since);

@@ -128,7 +128,7 @@ impl Context {
     fn add_telemetry(&mut self, telemetry: Telemetry) {
         match telemetry {
             Telemetry::Logs { source, lines, .. } => self.log_windows.push(window(source, lines)),
-            Telemetry::Change(change) if change.kind == "commit" => self.commits.push(commit(change)),
+            Telemetry::Change { change } if change.kind == "commit" => self.commits.push(commit(change)),
             _ => {}
         }
     }
