@@ -9,13 +9,13 @@ const BINS: usize = 10;
 
 /// How confidence and truth agree, over the first predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Calibration {
+pub struct Calibration {
     /// Expected calibration error over ten equal bins (Guo et al. 2017, arXiv 1706.04599).
-    pub(crate) error: f64,
+    pub error: f64,
     /// The share of all cases in which the first prediction was confident (0.8 or more) and wrong.
-    pub(crate) confident_and_wrong: f64,
+    pub confident_and_wrong: f64,
     /// The share of all cases in which the first prediction was confident.
-    pub(crate) confident: f64,
+    pub confident: f64,
 }
 
 /// Of graded outcomes.
@@ -23,7 +23,8 @@ pub(crate) fn calibration<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Ca
     of(outcomes.map(|outcome| (outcome.confidence(), outcome.hit())))
 }
 
-fn of(said: impl Iterator<Item = (f64, bool)>) -> Calibration {
+/// Of first predictions, each with its confidence (0 to 1) and whether it was right.
+pub fn of(said: impl Iterator<Item = (f64, bool)>) -> Calibration {
     let mut bins = [(0.0, 0.0, 0.0); BINS];
     let (mut all, mut confident, mut wrong) = (0.0, 0.0, 0.0);
     for (confidence, hit) in said {

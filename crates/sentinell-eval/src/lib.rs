@@ -24,6 +24,9 @@ mod petshop;
 mod rcd_sockshop;
 mod wide;
 
+pub use calibration::{Calibration, of as calibration};
+pub use table::wilson as interval;
+
 use grade::Outcome;
 use suite::Layout;
 

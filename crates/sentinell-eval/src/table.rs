@@ -111,8 +111,8 @@ fn causes(out: &mut impl Write, layout: &dyn Layout, outcomes: &[Outcome]) -> Re
     Ok(())
 }
 
-/// The 95 % interval of a share (Wilson 1927).
-fn wilson(share: f64, n: usize) -> (f64, f64) {
+/// The 95 % interval of a share (0 to 1) of `n` cases (Wilson 1927).
+pub fn wilson(share: f64, n: usize) -> (f64, f64) {
     let (z, n) = (1.96_f64, ratio(n.max(1), 1));
     let middle = share + z * z / (2.0 * n);
     let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();

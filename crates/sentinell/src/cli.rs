@@ -1,5 +1,6 @@
 //! The front door: reads a command and hands over; decides nothing.
 
+mod backtest;
 mod backup;
 mod client;
 mod completions;
@@ -61,6 +62,8 @@ enum Command {
     Replay(replay::Args),
     /// Measure the engine on a public benchmark
     Eval(eval::Args),
+    /// Ask what this version would have said of your own closed incidents
+    Backtest(backtest::Args),
     /// Stop every deed at once, or let them go on
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
@@ -115,6 +118,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Tail(args) => tail::run(args, around),
         Command::Replay(args) => replay::run(args, around),
         Command::Eval(args) => eval::run(&args),
+        Command::Backtest(args) => backtest::run(args, around),
         Command::KillSwitch(args) => kill_switch::run(args, around),
         Command::Health(args) => health::run(&args, around),
         Command::Notify(args) => notify::run(args, around),

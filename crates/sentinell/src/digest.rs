@@ -7,6 +7,7 @@ mod translate;
 mod verify;
 
 pub use clean::clean;
+pub(crate) use translate::entity;
 pub use verify::evaluate;
 
 use sentinell_core::evidence::{Evidence, Gap, Observation, Query, Telemetry};
@@ -125,7 +126,7 @@ fn calls_of(evidence: &Evidence) -> Vec<(Entity, Entity)> {
 }
 
 /// What the opening signal and people point at.
-fn suspects(case: &Investigation) -> Vec<String> {
+pub(crate) fn suspects(case: &Investigation) -> Vec<String> {
     let label = |key: &str| case.signal.labels.get(key).cloned();
     let named = ["service", "deployment", "app", "job", "pod"].into_iter().find_map(label);
     let component = named.map(|name| match label("namespace") {

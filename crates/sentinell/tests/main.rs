@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop, and say where")]
 
 mod api;
+mod backtest;
 mod cluster;
 mod crash;
 mod database;

@@ -71,7 +71,7 @@ pub struct House {
     scripted: Option<TownModel>,
     budget: Budget,
     /// Goes with the house.
-    _home: Box<dyn Any + Send>,
+    home: Arc<dyn Any + Send + Sync>,
 }
 
 /// Holds the first deed between its warrant and its effect until it is woken.
@@ -116,15 +116,15 @@ impl House {
 
     /// The same over a disk that fails.
     pub async fn over(story: &Story, seed: u64, fuse: Fuse, saboteur: Option<Saboteur>) -> Self {
-        let (url, home): (String, Box<dyn Any + Send>) = match &saboteur {
+        let (url, home): (String, Arc<dyn Any + Send + Sync>) = match &saboteur {
             None => {
                 let place = Place::new().await;
-                (place.url().to_owned(), Box::new(place))
+                (place.url().to_owned(), Arc::new(place))
             }
             // Hooks are SQLite's; and where nothing is asked of the disk, memory will do.
             Some(_) => {
                 let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-                (format!("sqlite://{}", folder.path().join("town.db").display()), Box::new(folder))
+                (format!("sqlite://{}", folder.path().join("town.db").display()), Arc::new(folder))
             }
         };
         let on_connect = saboteur.as_ref().map(Saboteur::hook);
@@ -158,7 +158,7 @@ impl House {
             mind: None,
             scripted: None,
             budget: Budget::default(),
-            _home: home,
+            home,
         }
     }
 
@@ -263,6 +263,11 @@ impl House {
         let holder = format!("worker-{}", self.workers);
         let options = Options { holder, lease: LEASE, concurrency: 1, poll: Duration::from_millis(10) };
         Arc::new(Worker::new(self.store.clone(), tools, vec![hands], mind, clock, options))
+    }
+
+    /// Its database, which is there as long as what comes with it is held.
+    pub fn database(&self) -> (String, Arc<dyn Any + Send + Sync>) {
+        (self.url.clone(), self.home.clone())
     }
 
     /// Plays to the end: signals arrive, people answer, workers work and die, time passes.
