@@ -29,12 +29,25 @@ impl Layout for CloudOpsBench {
         predictions(diagnosis)
     }
 
+    fn objects(&self, _: &Line, diagnosis: &Diagnosis) -> Vec<Prediction> {
+        let blamed = diagnosis.ranking.hypotheses.iter().filter_map(|hypothesis| {
+            let evidence = evidence(diagnosis, &hypothesis.supports);
+            let (entity, confidence) = (object(&hypothesis.component)?, hypothesis.confidence);
+            Some(Prediction { entity, cause: None, metric: None, confidence, evidence })
+        });
+        blamed.collect()
+    }
+
     fn marks(&self) -> &'static [Mark] {
         &[Mark { what: "object and cause", right: right_in_both }, Mark { what: "object", right: right_object }]
     }
 
     fn cause(&self, truth: &Truth) -> String {
         truth.text("root_cause").unwrap_or_default().to_owned()
+    }
+
+    fn is_cause(&self, entity: &Entity, fault: Fault, truth: &Truth) -> bool {
+        cause(entity, fault).zip(truth.text("root_cause")).is_some_and(|(said, truth)| same(said, truth))
     }
 }
 

@@ -1,9 +1,10 @@
 //! One case: diagnosed, put into the suite's words, and graded.
 
 use crate::EvalArgs;
+use crate::blind;
 use crate::index::{Line, Truth};
 use crate::shuffle::Renamed;
-use crate::suite::{Layout, Prediction};
+use crate::suite::{Mark, Prediction};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -41,28 +42,35 @@ pub(crate) fn judge(args: &EvalArgs, line: &Line, truth: Option<Truth>) -> Resul
         _ if args.detect_onset => None,
         onset => onset.map(|at| at + args.onset_shift * 1000),
     };
+    blind::hide(&mut case, &args.without);
     let renamed = if args.shuffle_names { Some(Renamed::new(&case)) } else { None };
     if let Some(renamed) = &renamed {
         case = renamed.apply(case)?;
     }
-    let diagnosis = sentinell_evidence::diagnose(&case);
+    let mut diagnosis = sentinell_evidence::diagnose(&case);
+    if let Some(truth) = truth.as_ref().filter(|_| args.leave_one_cause_out) {
+        diagnosis = blind::forget(layout, &case, diagnosis, truth);
+    }
     let diagnosis = match &renamed {
         Some(renamed) => renamed.undo(diagnosis)?,
         None => diagnosis,
     };
-    let predictions = layout.predictions(line, &diagnosis);
+    let predictions = match args.leave_one_cause_out {
+        true => layout.objects(line, &diagnosis),
+        false => layout.predictions(line, &diagnosis),
+    };
     let cpu_ms = match (start.1, cpu_ms()) {
         (Some(before), Some(after)) => after - before,
         _ => start.0.elapsed().as_secs_f64() * 1000.0,
     };
-    let ranks = truth.as_ref().map(|truth| ranks(layout, &predictions, truth)).unwrap_or_default();
+    let ranks = truth.as_ref().map(|truth| ranks(args.marks(), &predictions, truth)).unwrap_or_default();
     let (id, groups, peak_mib) = (line.text("id").to_owned(), layout.groups(line), peak_mib());
     Ok(Outcome { id, groups, predictions, truth, ranks, cpu_ms, peak_mib })
 }
 
-fn ranks(layout: &dyn Layout, predictions: &[Prediction], truth: &Truth) -> Vec<Option<usize>> {
+fn ranks(marks: &[Mark], predictions: &[Prediction], truth: &Truth) -> Vec<Option<usize>> {
     let place = |right: fn(&Prediction, &Truth) -> bool| predictions.iter().position(|p| right(p, truth));
-    layout.marks().iter().map(|mark| place(mark.right).map(|at| at + 1)).collect()
+    marks.iter().map(|mark| place(mark.right).map(|at| at + 1)).collect()
 }
 
 /// Milliseconds this thread has spent on a processor, where Linux tells.

@@ -8,9 +8,11 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
+mod blind;
 mod calibration;
 mod grade;
 mod index;
+mod pool;
 mod report;
 mod shuffle;
 mod suite;
@@ -24,11 +26,12 @@ mod petshop;
 mod rcd_sockshop;
 mod wide;
 
+pub use blind::Kind;
 pub use calibration::{Calibration, of as calibration};
 pub use table::wilson as interval;
 
 use grade::Outcome;
-use suite::Layout;
+use suite::{Layout, Mark};
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,9 +98,26 @@ pub struct EvalArgs {
     /// Give every component another name first: no figure may change
     #[arg(long)]
     pub shuffle_names: bool,
+    /// Hide this kind of evidence from the engine (may be repeated)
+    #[arg(long, value_name = "KIND")]
+    pub without: Vec<Kind>,
+    /// Make the engine unable to name the fault that was injected, and ask for the object at fault alone
+    #[arg(long)]
+    pub leave_one_cause_out: bool,
+    /// Count the cases of this earlier output (`--json`) of another suite in a pooled calibration (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub pool: Vec<PathBuf>,
     /// Also print the ranked predictions of every case that is not right at rank 1
     #[arg(long)]
     pub misses: bool,
+}
+
+impl EvalArgs {
+    /// What predictions are graded by: all marks of the suite, or without the causes' names only whom they blame.
+    fn marks(&self) -> &'static [Mark] {
+        let marks = self.suite.layout().marks();
+        if self.leave_one_cause_out { &marks[marks.len().saturating_sub(1)..] } else { marks }
+    }
 }
 
 /// Runs a suite, prints its table and writes its predictions.
@@ -109,13 +129,18 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     if args.suite == Suite::Logparse {
         return logparse::run(args);
     }
+    if args.leave_one_cause_out && args.suite != Suite::Cloudopsbench {
+        anyhow::bail!("only cloudopsbench has a word of its own for every fault");
+    }
     let outcomes = measure(args)?;
     if let Some(path) = &args.json {
-        let report = report::report(args.suite, &outcomes);
+        let report = report::report(args, &outcomes);
         std::fs::write(path, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("writing {}", path.display()))?;
     }
-    table::print(&mut std::io::stdout().lock(), args.suite.layout(), &outcomes, args.misses)
+    let mut out = std::io::stdout().lock();
+    table::print(&mut out, args, &outcomes)?;
+    if args.pool.is_empty() { Ok(()) } else { pool::print(&mut out, args, &outcomes) }
 }
 
 fn measure(args: &EvalArgs) -> Result<Vec<Outcome>> {

@@ -1,6 +1,6 @@
 //! The predictions and figures as JSON. Two runs differ in the timing fields only.
 
-use crate::Suite;
+use crate::EvalArgs;
 use crate::calibration::calibration;
 use crate::grade::Outcome;
 use crate::suite::Prediction;
@@ -8,10 +8,10 @@ use crate::table::{accuracy, groups};
 use serde_json::{Map, Value, json};
 
 /// `{"suite", "version", "n", "metrics", "cases"}`, as `docs/evaluation.md` describes it.
-pub(crate) fn report(suite: Suite, outcomes: &[Outcome]) -> Value {
+pub(crate) fn report(args: &EvalArgs, outcomes: &[Outcome]) -> Value {
     let mut metrics = Map::new();
     if outcomes.iter().all(|outcome| outcome.truth.is_some()) {
-        for (at, mark) in suite.layout().marks().iter().enumerate() {
+        for (at, mark) in args.marks().iter().enumerate() {
             let after = if at == 0 { String::new() } else { format!(" {}", mark.what) };
             let average = (1..=5).map(|k| accuracy(outcomes.iter(), at, k)).sum::<f64>() / 5.0;
             metrics.insert(format!("AC@1{after}"), json!(round(accuracy(outcomes.iter(), at, 1))));
@@ -28,7 +28,7 @@ pub(crate) fn report(suite: Suite, outcomes: &[Outcome]) -> Value {
         metrics.insert("confident and wrong".into(), json!(round(kept.confident_and_wrong)));
     }
     let cases: Vec<Value> = outcomes.iter().map(case).collect();
-    let (suite, version) = (suite.word(), env!("CARGO_PKG_VERSION"));
+    let (suite, version) = (args.suite.word(), env!("CARGO_PKG_VERSION"));
     json!({ "suite": suite, "version": version, "n": outcomes.len(), "metrics": metrics, "cases": cases })
 }
 

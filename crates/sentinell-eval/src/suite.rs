@@ -3,6 +3,7 @@
 use crate::index::{Line, Truth};
 use anyhow::Result;
 use sentinell_evidence::case::{Case, Diagnosis};
+use sentinell_evidence::finding::{Entity, Fault};
 use std::path::Path;
 
 /// One cause as the suite names it.
@@ -36,6 +37,11 @@ pub(crate) trait Layout: Sync {
     /// The ranked causes in the suite's words.
     fn predictions(&self, line: &Line, diagnosis: &Diagnosis) -> Vec<Prediction>;
 
+    /// Whom the ranked causes blame, also those for which the suite has no word.
+    fn objects(&self, line: &Line, diagnosis: &Diagnosis) -> Vec<Prediction> {
+        self.predictions(line, diagnosis)
+    }
+
     /// How predictions are graded; the first is what the ranks of the report and the calibration are about.
     fn marks(&self) -> &'static [Mark];
 
@@ -46,6 +52,11 @@ pub(crate) trait Layout: Sync {
 
     /// The word for what was wrong, for the table of causes.
     fn cause(&self, truth: &Truth) -> String;
+
+    /// Whether a fault of this entity is what the suite calls the true cause. Suites without words for causes say no.
+    fn is_cause(&self, _: &Entity, _: Fault, _: &Truth) -> bool {
+        false
+    }
 }
 
 /// The lines that support a hypothesis, at most five.

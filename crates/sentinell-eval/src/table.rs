@@ -1,8 +1,9 @@
 //! What a person reads: per cause, per group, with intervals, calibration, time and memory.
 
+use crate::EvalArgs;
 use crate::calibration::calibration;
 use crate::grade::Outcome;
-use crate::suite::{Layout, Prediction};
+use crate::suite::{Layout, Mark, Prediction};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,7 +24,8 @@ pub(crate) fn groups(outcomes: &[Outcome]) -> Vec<String> {
 }
 
 /// Prints the tables; without truth, the predictions.
-pub(crate) fn print(out: &mut impl Write, layout: &dyn Layout, outcomes: &[Outcome], misses: bool) -> Result<()> {
+pub(crate) fn print(out: &mut impl Write, args: &EvalArgs, outcomes: &[Outcome]) -> Result<()> {
+    let (layout, misses) = (args.suite.layout(), args.misses);
     let graded = outcomes.iter().any(|outcome| outcome.truth.is_some());
     if graded {
         causes(out, layout, outcomes)?;
@@ -32,7 +34,7 @@ pub(crate) fn print(out: &mut impl Write, layout: &dyn Layout, outcomes: &[Outco
         case(out, layout, outcome)?;
     }
     if graded {
-        figures(out, layout, outcomes)?;
+        figures(out, args.marks(), outcomes)?;
     }
     let mean = outcomes.iter().map(|outcome| outcome.cpu_ms).sum::<f64>() / ratio(outcomes.len().max(1), 1);
     let most = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).fold(0.0, f64::max);
@@ -61,7 +63,7 @@ fn words(p: &Prediction) -> String {
 }
 
 /// A row a group and one for all: how many, A@1 with its interval, A@3, Avg@5.
-fn figures(out: &mut impl Write, layout: &dyn Layout, outcomes: &[Outcome]) -> Result<()> {
+fn figures(out: &mut impl Write, marks: &[Mark], outcomes: &[Outcome]) -> Result<()> {
     writeln!(out, "\n{:<28} {:>4} {:>7}  {:<15} {:>7} {:>7}", "", "n", "A@1", "95 % interval", "A@3", "Avg@5")?;
     let mut row = |name: &str, mark: usize, own: &[&Outcome]| {
         let right = |k| accuracy(own.iter().copied(), mark, k);
@@ -77,7 +79,7 @@ fn figures(out: &mut impl Write, layout: &dyn Layout, outcomes: &[Outcome]) -> R
         row(group, 0, &own)?;
     }
     let all: Vec<&Outcome> = outcomes.iter().collect();
-    for (at, mark) in layout.marks().iter().enumerate() {
+    for (at, mark) in marks.iter().enumerate() {
         row(&format!("all, by {}", mark.what), at, &all)?;
     }
     let kept = calibration(outcomes.iter());

@@ -37,6 +37,7 @@ mod snapshot;
 mod table;
 #[cfg(test)]
 mod testing;
+mod unready;
 mod volumes;
 pub(crate) mod words;
 
@@ -81,6 +82,7 @@ fn analyze_state(snapshot: &Snapshot, report: &mut Report) {
     dns::analyze(snapshot, report);
     address::analyze(snapshot, None, report);
     database::analyze_probes(snapshot, report);
+    unready::analyze(snapshot, report);
 }
 
 fn finish(mut report: Report, snapshot: &Snapshot) -> (Vec<Finding>, Vec<Gap>) {
