@@ -6,6 +6,8 @@ use crate::index::{Line, Truth};
 use crate::shuffle::Renamed;
 use crate::suite::{Mark, Prediction};
 use anyhow::Result;
+use sentinell_evidence::case::LogStream;
+use sentinell_evidence::finding::Window;
 use std::time::Instant;
 
 /// One graded case.
@@ -16,6 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) truth: Option<Truth>,
     /// The place of the first right prediction, from 1, for each of the suite's marks.
     pub(crate) ranks: Vec<Option<usize>>,
+    /// How far the onset that was used is from the suite's, milliseconds; positive is late.
+    pub(crate) onset_off_ms: Option<i64>,
     pub(crate) cpu_ms: f64,
     pub(crate) peak_mib: f64,
 }
@@ -38,10 +42,13 @@ pub(crate) fn judge(args: &EvalArgs, line: &Line, truth: Option<Truth>) -> Resul
     forget_peak();
     let start = (Instant::now(), cpu_ms());
     let mut case = layout.case(&args.data, line)?;
-    case.onset_ms = match case.onset_ms {
-        _ if args.detect_onset => None,
-        onset => onset.map(|at| at + args.onset_shift * 1000),
-    };
+    let onset = case.onset_ms;
+    case.onset_ms = onset.filter(|_| !args.detect_onset).map(|at| at + args.onset_shift * 1000);
+    if let Some(onset) = onset.filter(|_| case.onset_ms != onset) {
+        // Where a suite divides its lines by the onset, that division would tell it.
+        let told = case.onset_ms.unwrap_or(onset - READ_BEFORE_MS);
+        case.logs.iter_mut().for_each(|stream| divide(stream, told));
+    }
     blind::hide(&mut case, &args.without);
     let renamed = if args.shuffle_names { Some(Renamed::new(&case)) } else { None };
     if let Some(renamed) = &renamed {
@@ -64,8 +71,26 @@ pub(crate) fn judge(args: &EvalArgs, line: &Line, truth: Option<Truth>) -> Resul
         _ => start.0.elapsed().as_secs_f64() * 1000.0,
     };
     let ranks = truth.as_ref().map(|truth| ranks(args.marks(), &predictions, truth)).unwrap_or_default();
+    let onset_off_ms = onset.zip(diagnosis.onset).map(|(onset, said)| off(onset, said));
     let (id, groups, peak_mib) = (line.text("id").to_owned(), layout.groups(line), peak_mib());
-    Ok(Outcome { id, groups, predictions, truth, ranks, cpu_ms, peak_mib })
+    Ok(Outcome { id, groups, predictions, truth, ranks, onset_off_ms, cpu_ms, peak_mib })
+}
+
+/// Who does not know when it began reads the last hour, and has what is older to compare with.
+const READ_BEFORE_MS: i64 = 3_600_000;
+
+/// Puts the lines of a stream that has a baseline on the sides of `at` (Unix milliseconds).
+fn divide(stream: &mut LogStream, at: i64) {
+    if stream.baseline.is_empty() {
+        return;
+    }
+    let all = std::mem::take(&mut stream.baseline).into_iter().chain(std::mem::take(&mut stream.lines));
+    (stream.lines, stream.baseline) = all.partition(|line| line.at_ms.is_some_and(|time| time >= at));
+}
+
+/// How far a window lies from an instant; 0 if it holds it.
+fn off(onset: i64, said: Window) -> i64 {
+    (said.start_ms - onset).max(0) + (said.end_ms - onset).min(0)
 }
 
 fn ranks(marks: &[Mark], predictions: &[Prediction], truth: &Truth) -> Vec<Option<usize>> {

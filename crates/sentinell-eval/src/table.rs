@@ -36,6 +36,7 @@ pub(crate) fn print(out: &mut impl Write, args: &EvalArgs, outcomes: &[Outcome])
     if graded {
         figures(out, args.marks(), outcomes)?;
     }
+    onsets(out, outcomes)?;
     let mean = outcomes.iter().map(|outcome| outcome.cpu_ms).sum::<f64>() / ratio(outcomes.len().max(1), 1);
     let most = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).fold(0.0, f64::max);
     let (slowest, largest) = (most(|outcome| outcome.cpu_ms), most(|outcome| outcome.peak_mib));
@@ -43,6 +44,24 @@ pub(crate) fn print(out: &mut impl Write, args: &EvalArgs, outcomes: &[Outcome])
         out,
         "{} cases, {mean:.1} ms of processor time a case on average, {slowest:.1} ms and {largest:.0} MiB at most",
         outcomes.len()
+    )?;
+    Ok(())
+}
+
+/// How far the onsets that were used are from those of the suite.
+fn onsets(out: &mut impl Write, outcomes: &[Outcome]) -> Result<()> {
+    let mut off: Vec<i64> = outcomes.iter().filter_map(|outcome| outcome.onset_off_ms).map(i64::abs).collect();
+    off.sort_unstable();
+    let (Some(last), false) = (off.len().checked_sub(1), outcomes.is_empty()) else { return Ok(()) };
+    let seconds = |share: usize| off[last * share / 10] / 1000;
+    writeln!(
+        out,
+        "onset said in {} of {} cases: off by {} s at the median, {} s at nine of ten, {} s at most",
+        off.len(),
+        outcomes.len(),
+        seconds(5),
+        seconds(9),
+        seconds(10)
     )?;
     Ok(())
 }

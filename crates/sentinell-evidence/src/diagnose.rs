@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Diagnosis};
 use crate::finding::{Finding, FindingKind, Gap, Window};
-use crate::{changes, kubernetes, logs, metrics, outright, rank, traces};
+use crate::{changes, kubernetes, logs, metrics, onset, outright, rank, traces};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
@@ -14,19 +14,28 @@ const MOST_GAPS: usize = 200;
 pub fn diagnose(case: &Case) -> Diagnosis {
     let mut gaps = case.gaps.clone();
     let mut findings: Vec<Finding> = Vec::new();
+    let prepared = metrics::prepare(&case.metrics);
+    let forest = traces::Forest::of(&case.spans);
+    let began = {
+        let channels = onset::channels(&prepared, &case.logs, &forest);
+        onset::settle(case.onset_ms, &channels)
+    };
+    let at = began.map(|began| began.at_ms);
     for stream in &case.logs {
-        findings.extend(logs::analyze(stream, case.onset_ms));
+        let split = began.filter(|began| began.found).and_then(|began| onset::resplit(stream, began.at_ms));
+        findings.extend(logs::analyze(split.as_ref().unwrap_or(stream), at));
     }
-    findings.extend(metrics::analyze_calls(&case.metrics, &case.calls, case.onset_ms));
+    findings.extend(metrics::compare(prepared, &case.metrics, &case.calls, at));
     findings.extend(outright::analyze(case));
     let (cluster, unread) = kubernetes::analyze_case(case);
     findings.extend(cluster);
     gaps.extend(unread);
-    let onset = onset(case, &findings);
-    let traces = traces::analyze(case, onset.map(|window| window.start_ms));
+    let onset = began.map(|began| began.window).or_else(|| first_clear(&findings));
+    let at = at.or(onset.map(|window| window.start_ms));
+    let traces = traces::compare(case, forest, at);
     findings.extend(traces.findings);
     gaps.extend(traces.gaps);
-    findings.extend(changes::compare(&case.changes, &case.metrics, onset.map(|window| window.start_ms)));
+    findings.extend(changes::compare(&case.changes, &case.metrics, onset.map(|window| window.end_ms)));
     gaps.extend(empty_inputs(case));
     for finding in &mut findings {
         finding.strength = if finding.strength.is_finite() { finding.strength.clamp(0.0, 1.0) } else { 0.0 };
@@ -51,16 +60,14 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     Diagnosis { onset, findings, ranking, gaps }
 }
 
-/// The onset as given, or the earliest beginning of something that is clearly out of order.
-fn onset(case: &Case, findings: &[Finding]) -> Option<Window> {
-    if let Some(at) = case.onset_ms {
-        return Some(Window { start_ms: at, end_ms: at });
-    }
+/// The earliest beginning of something that is clearly out of order.
+fn first_clear(findings: &[Finding]) -> Option<Window> {
     let shifted = |f: &&Finding| {
         f.strength >= 0.5
             && matches!(f.kind, FindingKind::MetricShift | FindingKind::Contradiction | FindingKind::LogNovelty)
     };
-    findings.iter().filter(shifted).filter_map(|f| f.window).min_by_key(|w| (w.start_ms, w.end_ms))
+    let first = findings.iter().filter(shifted).filter_map(|f| f.window).min_by_key(|w| (w.start_ms, w.end_ms))?;
+    Some(Window { start_ms: first.start_ms, end_ms: first.start_ms })
 }
 
 /// What was not there to be looked at.

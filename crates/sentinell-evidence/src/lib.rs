@@ -12,6 +12,7 @@ pub mod graph;
 pub mod kubernetes;
 pub mod logs;
 pub mod metrics;
+mod onset;
 mod outright;
 pub mod rank;
 pub mod text;

@@ -3,11 +3,12 @@
 mod harm;
 pub(crate) mod kind;
 mod series;
-mod shift;
+pub(crate) mod shift;
 
 use crate::case::Series;
 use crate::finding::{Entity, Fault, Finding, FindingKind, Window};
 use crate::graph::{Graph, component};
+use crate::onset::ranks::Ranks;
 use crate::text::bounded;
 use harm::{Family, Moved, Own};
 use kind::{Kind, from_the_ceiling};
@@ -32,20 +33,51 @@ pub fn analyze(series: &[Series], onset: Option<i64>) -> Vec<Finding> {
 /// The same where it is known who calls whom (`(caller, callee)`): what a component suffers from its callees is not
 /// counted against it.
 pub fn analyze_calls(series: &[Series], calls: &[(Entity, Entity)], onset: Option<i64>) -> Vec<Finding> {
+    compare(prepare(series), series, calls, onset)
+}
+
+/// A series made fit to be judged.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) series: &'a Series,
+    pub(crate) kind: Kind,
+    pub(crate) clean: Clean,
+    /// Where the points were turned round: what they were taken from.
+    ceiling: Option<f64>,
+    pub(crate) ranks: Ranks,
+}
+
+/// Makes series fit to be judged; those without a point are left out.
+pub(crate) fn prepare(series: &[Series]) -> Vec<Prepared<'_>> {
+    let prepared = series.iter().filter_map(|one| {
+        let mut clean = Clean::of(one);
+        let kind = Kind::of(&one.name);
+        let ceiling = match clean.shape {
+            Shape::Nothing => return None,
+            Shape::Up => None,
+            Shape::Gauge | Shape::Rate => from_the_ceiling(kind, &mut clean.points),
+        };
+        let ranks = Ranks::of(&clean.points);
+        Some(Prepared { series: one, kind, clean, ceiling, ranks })
+    });
+    prepared.collect()
+}
+
+/// What moved of what was prepared.
+pub(crate) fn compare(
+    prepared: Vec<Prepared<'_>>,
+    series: &[Series],
+    calls: &[(Entity, Entity)],
+    onset: Option<i64>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut moved: Vec<Judged<'_>> = Vec::new();
-    for one in series {
-        let mut clean = Clean::of(one);
-        match clean.shape {
-            Shape::Up => findings.extend(up(one, &clean)),
-            Shape::Gauge | Shape::Rate => {
-                let kind = Kind::of(&one.name);
-                let ceiling = from_the_ceiling(kind, &mut clean.points);
-                if let Some(shift) = detect(&clean.points, onset, kind) {
-                    moved.push(Judged { series: one, kind, clean, ceiling, shift });
-                }
-            }
-            Shape::Nothing => {}
+    for one in prepared {
+        if one.clean.shape == Shape::Up {
+            findings.extend(up(one.series, &one.clean));
+        } else if let Some(shift) = detect(&one.clean.points, &one.ranks, onset, one.kind) {
+            let Prepared { series, kind, clean, ceiling, .. } = one;
+            moved.push(Judged { series, kind, clean, ceiling, shift });
         }
     }
     let own = own(&moved, series, calls);

@@ -5,6 +5,7 @@ mod lines;
 mod share;
 mod story;
 mod tree;
+mod watch;
 
 use crate::case::Case;
 use crate::finding::{Entity, EntityKind, Fault, Finding, FindingKind, Gap, Window};
@@ -13,7 +14,9 @@ use crate::text::bounded;
 use delay::Slow;
 use std::collections::BTreeSet;
 use story::{BEGIN, Stories, Turn};
-use tree::{Forest, Phase};
+pub(crate) use tree::Forest;
+use tree::Phase;
+pub(crate) use watch::measured;
 
 /// What traces tell.
 #[derive(Debug, Default)]
@@ -31,10 +34,15 @@ pub struct Seen {
 /// Says where time is lost (own work, or the way between two components), and what a component no longer does, or does
 /// anew, with the requests that reach it; of components that call each other, the deepest change explains the others.
 pub fn analyze(case: &Case, onset: Option<i64>) -> Seen {
+    compare(case, Forest::of(&case.spans), onset)
+}
+
+/// The same with the spans put in order already.
+pub(crate) fn compare(case: &Case, mut forest: Forest<'_>, onset: Option<i64>) -> Seen {
     if case.spans.is_empty() {
         return Seen::default();
     }
-    let forest = Forest::of(&case.spans, onset.unwrap_or(i64::MAX));
+    forest.split(onset.unwrap_or(i64::MAX));
     let calls = forest.calls();
     let none = |phases: &[Phase]| phases.iter().all(|phase| forest.count(*phase) == 0);
     let missing = match onset {

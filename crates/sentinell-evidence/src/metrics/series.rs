@@ -4,7 +4,7 @@ use crate::case::Series;
 
 /// What a series is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// A value that goes up and down.
     Gauge,
     /// A counter, given as its rate per second.
@@ -17,9 +17,9 @@ pub(super) enum Shape {
 
 /// A cleaned series.
 #[derive(Debug)]
-pub(super) struct Clean {
-    pub(super) shape: Shape,
-    pub(super) points: Vec<(i64, f64)>,
+pub(crate) struct Clean {
+    pub(crate) shape: Shape,
+    pub(crate) points: Vec<(i64, f64)>,
 }
 
 /// Most points looked at; a longer series is thinned to its latest ones.

@@ -1,6 +1,7 @@
 //! Where a series left its baseline, and how far.
 
 use super::kind::Kind;
+use crate::onset::ranks::Ranks;
 
 /// Fewest points on either side of a change.
 const FEWEST_BEFORE: usize = 6;
@@ -10,7 +11,7 @@ const FEWEST_AFTER: usize = 2;
 const SEARCH_POINTS: usize = 160;
 
 /// How many robust deviations a change must have.
-const CLEAR: f64 = 4.0;
+pub(crate) const CLEAR: f64 = 4.0;
 
 /// An alert comes with the delay of its rule, and clocks differ: so far around a given onset the series may turn.
 const AROUND_MS: i64 = 300_000;
@@ -20,7 +21,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A change of level.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Shift {
+pub(crate) struct Shift {
     /// The first point that is out of the baseline for good.
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
@@ -28,7 +29,7 @@ pub(super) struct Shift {
     pub(super) before: f64,
     pub(super) after: f64,
     /// How far beyond every normal profile, in robust deviations of the baseline.
-    pub(super) deviations: f64,
+    pub(crate) deviations: f64,
     /// Where the baseline ends.
     pub(super) split: usize,
     /// The lowest and highest centre of the normal profiles.
@@ -38,18 +39,24 @@ pub(super) struct Shift {
 impl Shift {
     /// Whether it is real (half at eight deviations) and whether it is large (relative to the larger level): a metric
     /// with a tiny variance is always sure, but not always large.
-    pub(super) fn strength(&self) -> f64 {
-        let sure = (self.deviations - 2.0).max(0.0) / ((self.deviations - 2.0).max(0.0) + 6.0);
+    pub(crate) fn strength(&self) -> f64 {
+        let sure = sure(self.deviations);
         let larger = self.before.abs().max(self.after.abs());
         let large = if larger > 0.0 { ((self.after - self.before).abs() / larger).min(1.0) } else { 0.0 };
         (sure * (0.5 + 0.5 * large)).min(0.99)
     }
 }
 
+/// How sure so many deviations make: half at eight.
+pub(crate) fn sure(deviations: f64) -> f64 {
+    let beyond = (deviations - 2.0).max(0.0);
+    beyond / (beyond + 6.0)
+}
+
 /// The change of level near `onset`, or at the point that divides the series best.
-pub(super) fn detect(points: &[(i64, f64)], onset: Option<i64>, kind: Kind) -> Option<Shift> {
+pub(super) fn detect(points: &[(i64, f64)], ranks: &Ranks, onset: Option<i64>, kind: Kind) -> Option<Shift> {
     let split = match onset {
-        Some(onset) => near(points, onset),
+        Some(onset) => near(points, ranks, onset),
         None => search(points, kind)?,
     };
     let shift = across(points, split, kind)?;
@@ -57,7 +64,7 @@ pub(super) fn detect(points: &[(i64, f64)], onset: Option<i64>, kind: Kind) -> O
 }
 
 /// The point near the given onset that divides the series best: where the sum of ranks differs most (Pettitt 1979).
-fn near(points: &[(i64, f64)], onset: i64) -> usize {
+fn near(points: &[(i64, f64)], ranks: &Ranks, onset: i64) -> usize {
     let given = points.partition_point(|(at, _)| *at < onset);
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return given };
     // At least half of the baseline and of what came since stay what they are.
@@ -65,41 +72,7 @@ fn near(points: &[(i64, f64)], onset: i64) -> usize {
     let width = sides.into_iter().min().unwrap_or(0).max(0);
     let from = points.partition_point(|(at, _)| *at < onset.saturating_sub(width)).max(1);
     let to = points.partition_point(|(at, _)| *at <= onset.saturating_add(width)).min(points.len());
-    if from >= to {
-        return given;
-    }
-    let ranks = ranks(points);
-    let all: f64 = ranks.iter().sum();
-    let n = points.len() as f64;
-    let mut sum: f64 = ranks[..from].iter().sum();
-    let mut best = (0.0, given);
-    for (split, rank) in ranks.iter().enumerate().take(to).skip(from) {
-        let left = split as f64;
-        let spread = (left * (n - left)).sqrt();
-        let score = (sum - left * all / n).abs() / spread.max(1.0);
-        if score > best.0 {
-            best = (score, split);
-        }
-        sum += rank;
-    }
-    best.1
-}
-
-/// Ranks from 0; equal values share their middle rank.
-fn ranks(points: &[(i64, f64)]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|a, b| points[*a].1.total_cmp(&points[*b].1));
-    let mut ranks = vec![0.0; points.len()];
-    let mut at = 0;
-    while at < order.len() {
-        let same = order[at..].iter().take_while(|other| points[**other].1 == points[order[at]].1).count().max(1);
-        let middle = at as f64 + (same - 1) as f64 / 2.0;
-        for other in &order[at..at + same] {
-            ranks[*other] = middle;
-        }
-        at += same;
-    }
-    ranks
+    if from < to { ranks.best(from, to - 1).unwrap_or(given) } else { given }
 }
 
 /// Tries every division of the (averaged) series and takes the one with the clearest change.
@@ -126,7 +99,7 @@ fn search(points: &[(i64, f64)], kind: Kind) -> Option<usize> {
 }
 
 /// How the points from `split` on differ from those before.
-pub(super) fn across(points: &[(i64, f64)], split: usize, kind: Kind) -> Option<Shift> {
+pub(crate) fn across(points: &[(i64, f64)], split: usize, kind: Kind) -> Option<Shift> {
     let split = split.min(points.len());
     let (past, now) = points.split_at(split);
     if past.len() < FEWEST_BEFORE || now.len() < FEWEST_AFTER {
@@ -179,17 +152,17 @@ fn profiles(past: &[(i64, f64)], now: &[(i64, f64)], all: f64) -> (f64, f64) {
 }
 
 /// Median and robust deviation, with floors so that what hardly ever moves may move a little.
-fn baseline(past: &[(i64, f64)], kind: Kind) -> Option<(f64, f64)> {
-    let mut sorted: Vec<f64> = past.iter().map(|(_, value)| *value).collect();
-    sorted.sort_by(f64::total_cmp);
-    let middle = middle(&sorted);
+pub(crate) fn baseline(past: &[(i64, f64)], kind: Kind) -> Option<(f64, f64)> {
+    let mut values: Vec<f64> = past.iter().map(|(_, value)| *value).collect();
+    let last = values.len().checked_sub(1)?;
+    let middle = middle(&mut values);
+    let mut inner = |share: f64| *values.select_nth_unstable_by((last as f64 * share) as usize, f64::total_cmp).1;
+    let spread = (inner(0.95) - inner(0.05)) / 3.3;
     // Where most values are equal the median deviation is 0; then the mean one tells (Iglewicz and Hoaglin 1993).
-    let deviation = match 1.4826 * median(sorted.iter().map(|value| (value - middle).abs())) {
-        0.0 => 1.2533 * sorted.iter().map(|value| (value - middle).abs() / sorted.len() as f64).sum::<f64>(),
+    let deviation = match 1.4826 * median(values.iter().map(|value| (value - middle).abs())) {
+        0.0 => 1.2533 * past.iter().map(|(_, value)| (value - middle).abs() / past.len() as f64).sum::<f64>(),
         deviation => deviation,
     };
-    let inner = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
-    let spread = (inner(0.95) - inner(0.05)) / 3.3;
     let floor = match kind {
         // What arrives at random varies by its root (Poisson).
         Kind::Traffic => middle.abs().sqrt().max(1.0),
@@ -203,15 +176,19 @@ fn baseline(past: &[(i64, f64)], kind: Kind) -> Option<(f64, f64)> {
 
 /// The middle value; 0 of nothing.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    middle(&sorted)
+    middle(&mut values.collect::<Vec<f64>>())
 }
 
-fn middle(sorted: &[f64]) -> f64 {
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => sorted[n / 2 - 1] / 2.0 + sorted[n / 2] / 2.0,
+/// The same, of values that may change their places.
+fn middle(values: &mut [f64]) -> f64 {
+    let (half, even) = (values.len() / 2, values.len() % 2 == 0);
+    if values.is_empty() {
+        return 0.0;
+    }
+    let (below, upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let upper = *upper;
+    match below.iter().copied().max_by(f64::total_cmp) {
+        Some(lower) if even => lower / 2.0 + upper / 2.0,
+        _ => upper,
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Phase {
 pub(super) struct Trace {
     /// Hash of its id.
     pub(super) key: u64,
+    /// When it began by its root's clock, Unix microseconds.
+    pub(super) begun_us: i64,
     pub(super) phase: Phase,
 }
 
@@ -53,7 +55,7 @@ pub(super) struct Node<'a> {
 
 /// All spans of a case.
 #[derive(Debug, Default)]
-pub(super) struct Forest<'a> {
+pub(crate) struct Forest<'a> {
     /// By trace, then by beginning.
     pub(super) nodes: Vec<Node<'a>>,
     /// By key.
@@ -87,8 +89,8 @@ fn entity_key(entity: &Entity) -> u64 {
 }
 
 impl<'a> Forest<'a> {
-    /// Puts spans in order; `onset` is in Unix milliseconds.
-    pub(super) fn of(spans: &'a [Span], onset: i64) -> Self {
+    /// Puts spans in order, as if all of it were before the onset.
+    pub(crate) fn of(spans: &'a [Span]) -> Self {
         let mut order: Vec<(u64, i64, u32)> =
             (0..).zip(spans).map(|(at, span)| (key(&[&span.trace]), span.start_us, at)).collect();
         let sample = u64::try_from(order.len().div_ceil(MOST_SPANS)).unwrap_or(u64::MAX);
@@ -100,7 +102,6 @@ impl<'a> Forest<'a> {
         order.sort_unstable();
         let mut forest = Self::default();
         let mut works: BTreeMap<(u32, &str), u32> = BTreeMap::new();
-        let onset = onset.saturating_mul(1000);
         for trace in order.chunk_by(|a, b| a.0 == b.0) {
             let first = forest.nodes.len();
             let number = index(forest.traces.len());
@@ -127,10 +128,18 @@ impl<'a> Forest<'a> {
             // The root's clock tells when a request began; another machine's may be far off.
             let roots = trace.iter().filter(|(_, _, at)| spans[*at as usize].parent.is_none());
             let begun = roots.map(|(_, start, _)| *start).min().unwrap_or(trace[0].1);
-            forest.traces.push(Trace { key: trace[0].0, phase: phase(begun, onset) });
+            forest.traces.push(Trace { key: trace[0].0, begun_us: begun, phase: Phase::Before });
             forest.join(first, &ids);
         }
         forest
+    }
+
+    /// Tells what is before the onset (Unix milliseconds) from what is since.
+    pub(super) fn split(&mut self, onset: i64) {
+        let onset = onset.saturating_mul(1000);
+        for trace in &mut self.traces {
+            trace.phase = phase(trace.begun_us, onset);
+        }
     }
 
     /// The number of an entity's component.
