@@ -42,7 +42,7 @@ pub(super) fn rough(channels: &[Channel<'_>]) -> Option<i64> {
         })
         .collect();
     let most = groups.iter().map(|group| group.2).fold(0.0, f64::max);
-    if !gathers(&leaves, most, width) {
+    if !gathers(&leaves, most, windows(channels, width)) {
         return None;
     }
     let (from, to, _) = *groups.iter().find(|group| group.2 >= EARLIER * most)?;
@@ -68,11 +68,17 @@ fn together(group: &[Leave<'_>]) -> f64 {
     clearest.values().sum()
 }
 
+/// How many times so long a time goes into what was recorded.
+fn windows(channels: &[Channel<'_>], width: i64) -> f64 {
+    let times = || channels.iter().flat_map(|channel| channel.points.first().into_iter().chain(channel.points.last()));
+    let (first, last) = (times().map(|(at, _)| *at).min(), times().map(|(at, _)| *at).max());
+    let span = last.unwrap_or(0).saturating_sub(first.unwrap_or(0));
+    (span / width.max(1)).saturating_add(1) as f64
+}
+
 /// Whether so many at once are more than chance: leaves strewn over the time (Poisson, Chernoff's bound), tried at every
 /// step of it.
-fn gathers(leaves: &[Leave<'_>], most: f64, width: i64) -> bool {
-    let (Some(first), Some(last)) = (leaves.first(), leaves.last()) else { return false };
-    let windows = (last.at.saturating_sub(first.at) / width.max(1)).saturating_add(1) as f64;
+fn gathers(leaves: &[Leave<'_>], most: f64, windows: f64) -> bool {
     let sum = leaves.iter().map(|leave| leave.weight).sum::<f64>();
     let size = leaves.iter().map(|leave| leave.weight.powi(2)).sum::<f64>() / sum.max(f64::MIN_POSITIVE);
     let others = (sum - most).max(0.0);

@@ -11,7 +11,7 @@ const MOST_TRIED: usize = 400;
 /// Without a hint, a gathering before another one counts that is at most so many times as large: effects outnumber causes.
 const EARLIER: f64 = 2.0;
 
-/// The most that one channel's statistic counts: values that hang together make ranks surer than they are.
+/// The most that the statistic of events counts: requests that hang together make ranks surer than they are.
 const MOST_SQUARED: f64 = CLEAR * CLEAR;
 
 /// Natural log of the likelihood ratio from which on another onset is taken than the one told: 50 to 1.
@@ -40,7 +40,7 @@ impl Ballot<'_> {
     /// Logarithm of the likelihood ratio of a division against the best one.
     fn nats(&self, at: i64) -> f64 {
         let squared = self.channel.ranks.squared(self.channel.before(at));
-        let temper = (MOST_SQUARED / self.most).min(1.0);
+        let temper = if self.channel.sort == Sort::Events { (MOST_SQUARED / self.most).min(1.0) } else { 1.0 };
         (temper * (squared - self.most) / 2.0).min(0.0)
     }
 }
