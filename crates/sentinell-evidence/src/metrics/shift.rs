@@ -181,7 +181,7 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// The same, of values that may change their places.
 fn middle(values: &mut [f64]) -> f64 {
-    let (half, even) = (values.len() / 2, values.len() % 2 == 0);
+    let (half, even) = (values.len() / 2, values.len().is_multiple_of(2));
     if values.is_empty() {
         return 0.0;
     }
