@@ -76,7 +76,7 @@ fn aliases(snapshot: &Snapshot, report: &mut Report) {
         let namespace = workload.meta.namespace.as_str();
         for (name, address) in &workload.template.host_aliases {
             let Some(service) = snapshot.service(namespace, name.split('.').next().unwrap_or("")) else { continue };
-            if service.cluster_ip.parse::<std::net::IpAddr>().is_err() || service.cluster_ip == *address {
+            if service.cluster_ip.parse::<core::net::IpAddr>().is_err() || service.cluster_ip == *address {
                 continue;
             }
             let subject = service_entity(namespace, &workload.meta.name);

@@ -2,6 +2,7 @@
 
 use super::http::{Connection, log_signal};
 use super::{Args, Outcome, quantile};
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,11 +23,13 @@ pub async fn rate(args: &Args) -> Outcome<Value> {
     let (address, rate): (String, f64) = (args.get("addr", String::new())?, args.get("rate", 2000.0)?);
     let (seconds, connections): (f64, usize) = (args.get("seconds", 10.0)?, args.get("connections", 64)?);
     let open = args.get("open", false)?;
-    let (total, began) = ((rate * seconds) as usize, Instant::now() + Duration::from_millis(200));
-    let workers = (0..connections).map(|first| {
+    let total = (rate * seconds) as usize;
+    let opened = opened(&address, connections).await?;
+    let began = Instant::now() + Duration::from_millis(200);
+    let workers = opened.into_iter().enumerate().map(|(first, mut connection)| {
         let address = address.clone();
         tokio::spawn(async move {
-            let (mut seen, mut connection) = (Seen::default(), Connection::to(&address));
+            let mut seen = Seen::default();
             for n in (first..total).step_by(connections) {
                 let due = began + Duration::from_secs_f64(n as f64 / rate);
                 tokio::time::sleep_until(due).await;
@@ -57,6 +60,18 @@ pub async fn rate(args: &Args) -> Outcome<Value> {
         "p999_ms": quantile(&all.millis, 99.9), "max_ms": quantile(&all.millis, 100.0),
         "latest_send_ms": all.latest_send,
     }))
+}
+
+/// Connections that are open before the first request is due: thousands at once would overrun what the kernel lets wait at
+/// a listening socket, and then its retransmissions would be measured. Each asks one small thing, so that it was accepted.
+async fn opened(address: &str, connections: usize) -> Outcome<Vec<Connection>> {
+    let open = |_| async {
+        let mut connection = Connection::to(address);
+        let hello = format!("GET /api/health HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        connection.send(hello.as_bytes()).await?;
+        Ok(connection)
+    };
+    futures::stream::iter(0..connections).map(open).buffer_unordered(100).try_collect().await
 }
 
 impl Seen {

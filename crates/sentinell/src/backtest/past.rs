@@ -79,7 +79,7 @@ fn known(folder: &Path) -> anyhow::Result<Option<Truth>> {
 }
 
 /// The newest `most` resolved incidents of a database, newest first. The truth is known of those that a verified deed
-/// ended: what the deed was done for.
+/// ended: the component that the deed was done for.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -116,9 +116,9 @@ async fn closed(store: &Store, case: &Investigation) -> anyhow::Result<Past> {
     Ok(Past { name: case.id.0.clone(), onset, suspects: suspects(case), observations, truth: proven(case) })
 }
 
-/// The cause that the deed was done for which is known to have helped.
+/// Whom the deed was done to that is known to have helped. That it helped does not prove the word for what was wrong.
 fn proven(case: &Investigation) -> Option<Truth> {
     let deed = case.actions.iter().find(|record| record.state == ActionState::Fixed)?;
     let cause = case.hypotheses.iter().find(|hypothesis| hypothesis.id == deed.action.because)?;
-    Some(Truth { component: cause.component.clone(), fault: Some(cause.fault.clone()) })
+    Some(Truth { component: cause.component.clone(), fault: None })
 }
