@@ -42,6 +42,25 @@ need() {
   skip "$program is missing; as root: apt-get install $*, or run with SENTINELL_INSTALL=1"
 }
 
+# The packages of the web UI, as its lock file names them; nothing to do if they are there.
+web_packages() {
+  local stamp=$root/web/node_modules/.lock
+  cmp -s "$root/web/package-lock.json" "$stamp" && return
+  (cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error) && cp "$root/web/package-lock.json" "$stamp"
+}
+
+# The web UI into web/dist, where the next build of the program finds it. Without Node the program has a plain page instead.
+build_web() {
+  if ! have npm; then
+    say "Node and npm are not here: the program is built with a plain page instead of its web UI (Node 20 would bring it)"
+    return
+  fi
+  if [[ -f $root/web/dist/index.html && -z $(find "$root"/web/{src,index.html,vite.config.ts,package-lock.json} -newer "$root/web/dist/index.html" -print -quit) ]]; then return; fi
+  if ! { web_packages && (cd "$root/web" && npm run --silent build -- --logLevel error); }; then
+    say "the web UI could not be built: the program has a plain page instead"
+  fi
+}
+
 scratch=
 pids=()
 

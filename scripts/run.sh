@@ -7,6 +7,7 @@ have "$cargo" || die "no Rust toolchain: install Rust 1.95 or newer (rustup.rs)"
 say "make run: builds (about 6 minutes the first time on two cores, seconds afterwards), then a simulated town breaks and is"
 say "mended on screen (about 10 seconds); a server stays to explore. Nothing leaves this machine, no key is needed."
 say ""
+build_web
 "$cargo" build --locked -p sentinell
 say ""
 if [[ -t 1 ]]; then exec target/debug/sentinell demo --keep; fi

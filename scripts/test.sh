@@ -5,10 +5,11 @@ source "$(dirname "$0")/lib.sh"
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(components fmt lint docs licences unit postgres crash schemathesis benches cluster story prometheus models webhooks deploy)
-  say "make test: ${#stages[@]} stages; about 35 minutes cold on two cores, 20 warm"
+  stages=(components fmt lint docs licences unit web postgres crash schemathesis benches cluster story prometheus alertmanager models memory webhooks senders slack mcp aws docker deploy)
+  say "make test: ${#stages[@]} stages; about 45 minutes cold on two cores, 25 warm"
 fi
 
+rm -f "$root/target/test-summary"
 began=$SECONDS
 passed=() skipped=() failed=()
 for stage in "${stages[@]}"; do

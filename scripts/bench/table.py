@@ -40,7 +40,8 @@ def line(what, unit, target, more, got):
         return f"| {what} | {bound} | not measured: {got['skipped']} | – | – | – |"
     value, peer = got["value"], got.get("peer")
     holds = value >= target if more else value <= target
-    ratio = value / peer if more and peer else None
+    # How many times better, whichever way that is.
+    ratio = (value / peer if more else peer / value) if peer and value else 0
     beside = f"{written(peer, unit)} ({got['peer_name']}); {ratio:,.0f} times" if peer else "–"
     used = f"{got['processor_us']:.0f} µs" if "processor_us" in got else "–"
     return f"| {what} | {bound} | **{written(value, unit)}**{'' if holds else ' (not reached)'} | {used} | {beside} | {got['note']} |"

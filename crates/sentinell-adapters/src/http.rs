@@ -6,6 +6,7 @@ use crate::text::one_line;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use sentinell_core::ports::ToolError;
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 pub use reqwest::header::HeaderMap;
@@ -46,6 +47,8 @@ pub enum Credentials {
     Bearer(String),
     /// A name and a password.
     Basic(String, String),
+    /// An API key, as Elasticsearch takes it.
+    ApiKey(String),
 }
 
 impl std::fmt::Debug for Credentials {
@@ -54,6 +57,7 @@ impl std::fmt::Debug for Credentials {
             Self::None => "nobody",
             Self::Bearer(_) => "a token",
             Self::Basic(..) => "a name and a password",
+            Self::ApiKey(_) => "an API key",
         })
     }
 }
@@ -65,6 +69,23 @@ fn client(connect: Duration) -> reqwest::ClientBuilder {
         .connect_timeout(connect)
         .redirect(redirect::Policy::none())
         .no_proxy()
+}
+
+/// The base URL of a server's API: http or https, a path prefix is kept. The text is never repeated in the error: it may
+/// carry a password.
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
+    let base = Url::parse(text.trim_end_matches('/')).map_err(|error| format!("not a URL: {error}"))?;
+    match base.scheme() {
+        "http" | "https" if base.has_host() => Ok(base),
+        _ => Err("not an http or https URL".to_owned()),
+    }
+}
+
+/// A path under a base URL.
+pub(crate) fn under(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 /// What a receiver of a message said.
@@ -87,9 +108,45 @@ impl Http {
     /// # Errors
     /// If the TLS backend cannot be set up.
     pub fn new(limits: HttpLimits) -> Result<Self, String> {
-        let client = client(limits.connect).timeout(limits.total).build();
+        Self::with_headers(limits, HeaderMap::new())
+    }
+
+    /// The same; every request carries these headers.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn with_headers(limits: HttpLimits, headers: HeaderMap) -> Result<Self, String> {
+        let client = client(limits.connect).timeout(limits.total).default_headers(headers).build();
         let client = client.map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(Self { client, limits })
+    }
+
+    /// The same, trusting the authorities of a PEM file besides those that the machine trusts.
+    ///
+    /// # Errors
+    /// As [`Http::new`], and if the file holds no certificates.
+    pub fn with_authorities(limits: HttpLimits, pem: &[u8]) -> Result<Self, String> {
+        let wrong = |error| format!("no HTTP client: {error}");
+        let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)?;
+        let client = client(limits.connect).timeout(limits.total).tls_certs_merge(authorities);
+        Ok(Self { client: client.build().map_err(wrong)?, limits })
+    }
+
+    /// A client whose every request goes through a Unix socket, whatever the URL's host.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn over_socket(limits: HttpLimits, path: &Path) -> Result<Self, String> {
+        let client = client(limits.connect).timeout(limits.total).unix_socket(path).build();
+        Ok(Self { client: client.map_err(|error| format!("no HTTP client: {error}"))?, limits })
+    }
+
+    /// Asks for a page, reads its beginning only.
+    ///
+    /// # Errors
+    /// Why no answer came: a sentence without the URL, which may hold a secret.
+    pub async fn look(&self, url: Url) -> Result<Said, String> {
+        said(self.client.get(url)).await
     }
 
     /// Reads a JSON document.
@@ -107,6 +164,20 @@ impl Http {
     /// As [`Http::get_json`].
     pub async fn post_form(&self, url: Url, form: &[(&str, &str)], who: &Credentials) -> Result<Value, ToolError> {
         self.json(self.client.post(url).form(form), who).await
+    }
+
+    /// Posts a JSON document and reads one; for reads whose question is a document.
+    ///
+    /// # Errors
+    /// As [`Http::get_json`].
+    pub async fn post_json(
+        &self,
+        url: Url,
+        query: &[(&str, &str)],
+        body: &Value,
+        who: &Credentials,
+    ) -> Result<Value, ToolError> {
+        self.json(self.client.post(url).query(query).json(body), who).await
     }
 
     /// Sends a request with, perhaps, a JSON body; answers with the status, whatever it is, and the bounded body.
@@ -139,9 +210,32 @@ impl Http {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ToolError> {
-        let mut answer = self.client.post(url).headers(headers).body(body).send().await.map_err(away)?;
+        self.send(Method::POST, url, headers, body).await
+    }
+
+    /// Sends bytes with exactly these headers besides our name; answers as [`Http::post_bytes`] does.
+    ///
+    /// # Errors
+    /// As [`Http::exchange`].
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ToolError> {
+        let request = self.client.request(method, url).headers(headers).body(body);
+        let mut answer = request.send().await.map_err(away)?;
         let headers = std::mem::take(answer.headers_mut());
         Ok((answer.status(), headers, self.body(answer).await?))
+    }
+
+    /// Posts a form to who answers with XML unless JSON is asked for.
+    ///
+    /// # Errors
+    /// As [`Http::get_json`].
+    pub async fn post_form_for_json(&self, url: Url, form: &[(&str, &str)]) -> Result<Value, ToolError> {
+        self.json(self.client.post(url).header("accept", "application/json").form(form), &Credentials::None).await
     }
 
     /// Posts bytes exactly as they are, under these headers. Of the answer only the beginning is read.
@@ -149,20 +243,8 @@ impl Http {
     /// # Errors
     /// Why no answer came: a sentence without the URL, which may hold a secret.
     pub async fn post(&self, url: Url, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Said, String> {
-        let away = |error: reqwest::Error| one_line(&error_chain(&error.without_url()), 300);
         let request = self.client.post(url).body(body);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let mut answer = request.send().await.map_err(away)?;
-        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let mut said = Said { status: answer.status(), retry_after: retry_after.map(str::to_owned), body: vec![] };
-        // The status is the answer: a body that breaks off changes nothing.
-        while let Ok(Some(chunk)) = answer.chunk().await {
-            said.body.extend_from_slice(&chunk[..chunk.len().min(SAID - said.body.len())]);
-            if said.body.len() == SAID {
-                break;
-            }
-        }
-        Ok(said)
+        said(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
     async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
@@ -178,6 +260,7 @@ impl Http {
             Credentials::None => request,
             Credentials::Bearer(token) => request.bearer_auth(token),
             Credentials::Basic(name, password) => request.basic_auth(name, Some(password)),
+            Credentials::ApiKey(key) => request.header("authorization", format!("ApiKey {key}")),
         };
         let answer = request.send().await.map_err(away)?;
         Ok((answer.status(), self.body(answer).await?))
@@ -195,9 +278,25 @@ impl Http {
     }
 }
 
+/// The status and the beginning of the body.
+async fn said(request: RequestBuilder) -> Result<Said, String> {
+    let away = |error: reqwest::Error| one_line(&error_chain(&error.without_url()), 300);
+    let mut answer = request.send().await.map_err(away)?;
+    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let mut said = Said { status: answer.status(), retry_after: retry_after.map(str::to_owned), body: vec![] };
+    // The status is the answer: a body that breaks off changes nothing.
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        said.body.extend_from_slice(&chunk[..chunk.len().min(SAID - said.body.len())]);
+        if said.body.len() == SAID {
+            break;
+        }
+    }
+    Ok(said)
+}
+
 /// An error's own text could carry credentials from the URL.
 fn away(error: reqwest::Error) -> ToolError {
-    ToolError::Retry(one_line(&error.without_url().to_string(), 300))
+    ToolError::Retry(one_line(&error_chain(&error.without_url()), 300))
 }
 
 /// An error with what caused it: the library's first sentence alone rarely says what went wrong.

@@ -83,10 +83,21 @@ pub(crate) fn argv(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
+/// What kubectl says, without warnings and without its inner log (`E1123 08:17:54.770363 17 memcache.go:265] …`), unless
+/// that is all there is.
+pub(crate) fn said(stderr: &str) -> Vec<&str> {
+    let inner = |line: &str| {
+        let head = line.split(' ').next().unwrap_or_default();
+        head.len() == 5 && head.starts_with(['I', 'W', 'E', 'F']) && head[1..].bytes().all(|c| c.is_ascii_digit())
+    };
+    let lines = stderr.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING"));
+    let (log, words): (Vec<&str>, Vec<&str>) = lines.partition(|line| inner(line));
+    if words.is_empty() { log } else { words }
+}
+
 /// What kubectl's complaint means for the one who asked.
 pub(crate) fn complaint(stderr: &str) -> ToolError {
-    let lines = || stderr.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING"));
-    let text = one_line(&lines().collect::<Vec<_>>().join("; "), 400);
+    let text = one_line(&said(stderr).join("; "), 400);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["Forbidden", "forbidden", "Unauthorized", "must be logged in", "provide credentials"]) {
         ToolError::Denied(text)
@@ -130,5 +141,9 @@ mod tests {
         );
         assert!(matches!(complaint("Error from server (NotFound): x"), ToolError::BadQuery(_)));
         assert!(matches!(complaint("Unable to connect to the server"), ToolError::Retry(_)));
+        let logged = "E1123 08:17:54.770363      17 memcache.go:265] \"Unhandled Error\" err=\"x\"";
+        let away = complaint(&format!("{logged}\n{logged}\nUnable to connect to the server: dial tcp"));
+        assert!(matches!(away, ToolError::Retry(text) if text == "Unable to connect to the server: dial tcp"));
+        assert!(matches!(complaint(logged), ToolError::Retry(text) if text.contains("memcache")));
     }
 }

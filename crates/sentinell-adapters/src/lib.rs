@@ -1,14 +1,17 @@
 //! The real world behind the core's ports: eyes in [`tools`], hands in [`actuators`], language models in [`models`],
-//! mouths in [`notifiers`].
+//! mouths in [`notifiers`], meaning in [`context`].
 //!
 //! Only [`http`] builds HTTP clients, only [`process`] starts programs (argv, never a shell). Adapters know the core and
 //! nobody else, and never each other; everything they are told about the world comes in as configuration values.
 
 pub mod actuators;
+pub mod context;
 pub mod http;
 pub mod kubectl;
 pub mod models;
 pub mod notifiers;
 pub mod process;
+pub mod slack;
 mod text;
 pub mod tools;
+mod window;

@@ -6,7 +6,7 @@ use sentinell_core::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Characters of one log line that are kept.
-const LINE_CHARS: usize = 4000;
+pub const LINE_CHARS: usize = 4000;
 
 /// The first `max` characters; an ellipsis says that there was more.
 pub fn clip(text: &str, max: usize) -> String {
@@ -14,6 +14,40 @@ pub fn clip(text: &str, max: usize) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
+}
+
+/// A text of at most `max` characters: of a longer one the beginning and the end, with how much was left out between.
+pub fn head_and_tail(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    if count <= max {
+        return text.to_owned();
+    }
+    let (head, tail) = (max - max / 4, max / 4);
+    let at = |nth: usize| text.char_indices().nth(nth).map_or(text.len(), |(at, _)| at);
+    format!("{} … {} characters left out … {}", &text[..at(head)], count - max, &text[at(count - tail)..])
+}
+
+/// A string literal's inside in PromQL and LogQL, of at most 200 characters.
+pub fn quoted_label(value: &str) -> String {
+    let mut out = String::new();
+    for c in value.chars().take(200) {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A literal text as a regular expression.
+pub fn regex_escaped(value: &str) -> String {
+    value
+        .chars()
+        .flat_map(|c| (!c.is_alphanumeric() && c != '-' && c != '_').then_some('\\').into_iter().chain([c]))
+        .collect()
 }
 
 /// One line of at most `max` characters without control characters: fit for an error message or a gap.

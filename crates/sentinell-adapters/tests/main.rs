@@ -3,12 +3,22 @@
 
 mod main {
     mod case;
+    mod cloudwatch;
     mod cluster;
     mod command;
+    mod context;
+    mod databases;
+    mod docker;
+    mod elasticsearch;
+    mod fake;
     mod files;
     mod git;
     mod http;
+    mod loki;
+    mod machine;
     mod models;
+    mod probe;
     mod process;
     mod prometheus;
+    mod traces;
 }

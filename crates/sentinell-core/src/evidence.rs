@@ -137,6 +137,30 @@ pub enum Telemetry {
         /// The callee.
         callee: String,
     },
+    /// Something remembered that is like this case.
+    Precedent {
+        /// What.
+        precedent: Precedent,
+    },
+}
+
+/// A past incident with its outcome, or a runbook: context for whoever reasons, never a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Precedent {
+    /// incident or runbook.
+    pub kind: String,
+    /// The incident's id or the runbook's name.
+    pub reference: String,
+    /// One line.
+    pub title: String,
+    /// Whom it was about.
+    pub subject: String,
+    /// When; none for a runbook.
+    pub at: Option<Timestamp>,
+    /// How it ended, or what the runbook does; one line.
+    pub outcome: String,
+    /// Why it is told: the same fingerprint, words in common, a like meaning.
+    pub why: String,
 }
 
 /// Something that could not be read, and why.
@@ -225,6 +249,17 @@ mod tests {
             Telemetry::Traces { source: "a".into(), spans: vec![span] },
             Telemetry::Change { change },
             Telemetry::Call { caller: "web".into(), callee: "till".into() },
+            Telemetry::Precedent {
+                precedent: Precedent {
+                    kind: "incident".into(),
+                    reference: "i1".into(),
+                    title: "till is down".into(),
+                    subject: "till".into(),
+                    at: Some(Timestamp(1)),
+                    outcome: "resolved".into(),
+                    why: "the same alert".into(),
+                },
+            },
         ];
         let seen = Observation { telemetry, gaps: vec![], call: "x".into() };
         let kept = serde_json::to_string(&seen).unwrap();

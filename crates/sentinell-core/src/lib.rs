@@ -4,7 +4,9 @@
 //! outside world is the traits of [`ports`].
 
 pub mod action;
+pub mod address;
 pub mod alert;
+pub mod answer;
 pub mod approval;
 pub mod evidence;
 pub mod hypothesis;
@@ -19,7 +21,9 @@ pub mod postmortem;
 pub mod price;
 pub mod prompt;
 pub mod redact;
+pub mod repository;
 pub mod runbook;
 pub mod signal;
+pub mod silence;
 pub mod time;
 pub mod triage;

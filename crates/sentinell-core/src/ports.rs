@@ -58,6 +58,22 @@ pub trait Tool: Send + Sync {
     fn first_look(&self, case: &Investigation) -> Vec<Question>;
     /// Reads.
     fn observe<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Observation, ToolError>>;
+    /// Whether it can see at all, by the cheapest read there is; what it found, in a few words. None: there is nothing that
+    /// could be in its way.
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Turns texts into vectors whose nearness is nearness of meaning.
+pub trait Meaning: Send + Sync {
+    /// The model's name with its dimension; vectors of different models are never compared.
+    fn model(&self) -> &str;
+    /// One vector a text, in order; an empty one for a text that the model knows nothing of.
+    ///
+    /// # Errors
+    /// What stands in the way, in words for a person.
+    fn embed<'a>(&'a self, texts: &'a [String]) -> BoxFuture<'a, Result<Vec<Vec<f32>>, String>>;
 }
 
 /// Whether a deed has happened.

@@ -207,7 +207,8 @@ fn escape(text: &str) -> String {
         match c {
             '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' => escaped.extend(['\\', c]),
             '`' => escaped.push('\''),
-            c if c.is_control() => escaped.push(' '),
+            // Marks of writing direction make a line read otherwise than it is written.
+            c if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => escaped.push(' '),
             c => escaped.push(c),
         }
     }

@@ -32,7 +32,7 @@ pub fn compare(changes: &[Change], metrics: &[Series], onset: Option<i64>) -> Ve
 }
 
 fn judge(change: &Change, metrics: &[Series], onset: Option<i64>) -> Vec<Finding> {
-    let what = format!("{} {}", bounded(&change.kind, 40), bounded(&change.summary, 160));
+    let what = format!("{} {}{}", bounded(&change.kind, 40), commit(&change.reference), bounded(&change.summary, 160));
     let Some(onset) = onset else {
         return vec![finding(change, FindingKind::Change, 0.15, what)];
     };
@@ -76,6 +76,12 @@ fn finding(change: &Change, kind: FindingKind, strength: f64, summary: String) -
         excerpt: (!touched.is_empty()).then(|| touched.join(", ")),
         points: Vec::new(),
     }
+}
+
+/// The short name of a commit, where the change is referred to by its hash.
+fn commit(reference: &str) -> String {
+    let is_hash = matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { format!("{} ", &reference[..10]) } else { String::new() }
 }
 
 /// A change that runs at once is likelier to be the cause than one that may not have been deployed yet.
@@ -125,6 +131,13 @@ mod tests {
         assert!(found[1].strength > 0.7 && found[2].strength < 0.2);
     }
 
+    #[test]
+    fn a_commit_is_named_by_its_hash() {
+        let reference = "0123456789abcdef0123456789abcdef01234567".to_owned();
+        let found = analyze(&[Change { reference, kind: "commit".into(), ..change(95) }], Some(100 * 60_000));
+        assert_eq!(found[0].summary, "commit 0123456789 v2: 5 minutes before it began");
+    }
+
     fn told(pod: &str, from: i64, values: impl Fn(i64) -> f64) -> Series {
         let labels = [("service", "kiosk"), ("caller", "gate"), ("callee", "kiosk")];
         Series {
@@ -139,6 +152,19 @@ mod tests {
     fn canary(series: &[Series]) -> Vec<Finding> {
         let members = vec![Entity::new(EntityKind::Pod, "kiosk-new")];
         compare(&[Change { members, ..change(100) }], series, Some(105 * 60_000))
+    }
+
+    #[test]
+    fn a_release_of_everything_is_blamed_for_failures_told_as_a_share_of_one() {
+        let ratio = |after: f64| Series {
+            name: "error_ratio".to_owned(),
+            labels: [("service".to_owned(), "kiosk".to_owned())].into(),
+            ..told("kiosk", 60, |minute| if minute < 100 { 0.006 } else { after })
+        };
+        let whole = |after| compare(&[change(100)], &[ratio(after)], Some(100 * 60_000));
+        let (bad, well) = (whole(0.35), whole(0.006));
+        assert!(bad[0].summary.contains("it fails since") && bad[0].strength > 2.0 * well[0].strength, "{bad:?}");
+        assert!(well[0].summary.contains("nothing of it changed measurably"), "{well:?}");
     }
 
     #[test]

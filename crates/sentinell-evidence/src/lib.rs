@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod changes;
+mod containers;
 pub mod diagnose;
 pub mod finding;
 pub mod graph;

@@ -2,9 +2,11 @@
 
 mod claim;
 mod clock;
+mod counts;
 mod effort;
 mod entry;
 mod groups;
+mod hash;
 mod header;
 pub mod level;
 mod lists;

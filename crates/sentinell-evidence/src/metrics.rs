@@ -2,7 +2,7 @@
 
 mod harm;
 pub(crate) mod kind;
-mod series;
+pub(crate) mod series;
 pub(crate) mod shift;
 
 use crate::case::Series;
@@ -12,7 +12,7 @@ use crate::onset::ranks::Ranks;
 use crate::text::bounded;
 use harm::{Family, Moved, Own};
 use kind::{Kind, from_the_ceiling};
-use series::{Clean, Shape};
+use series::{Clean, Shape, is_up};
 use shift::{Shift, detect};
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ pub(crate) fn compare(
     let mut moved: Vec<Judged<'_>> = Vec::new();
     for one in prepared {
         if one.clean.shape == Shape::Up {
-            findings.extend(up(one.series, &one.clean));
+            findings.extend(up(one.series, &one.clean).filter(|_| !is_of_a_go_between(one.series, series)));
         } else if let Some(shift) = detect(&one.clean.points, &one.ranks, onset, one.kind) {
             let Prepared { series, kind, clean, ceiling, .. } = one;
             moved.push(Judged { series, kind, clean, ceiling, shift });
@@ -170,6 +170,14 @@ fn shifted(judged: &Judged<'_>, own: &BTreeMap<(Entity, Family), Own>) -> Findin
         excerpt: None,
         points: thinned(&points.collect::<Vec<_>>()),
     }
+}
+
+/// Whether an `up` of 1 is an exporter's own: what stands behind it has a word of its own (`redis_up`, `probe_success`).
+fn is_of_a_go_between(up: &Series, all: &[Series]) -> bool {
+    let scraped = |series: &Series| (series.subject.clone(), series.labels.get("instance").cloned());
+    let answers = || up.points.last().is_some_and(|(_, value)| *value != 0.0);
+    let behind = |other: &Series| other.name != "up" && is_up(&other.name) && scraped(other) == scraped(up);
+    up.name == "up" && answers() && all.iter().any(behind)
 }
 
 /// A series that says whether its target answers: 1 and then 0 is as direct as telemetry gets.

@@ -4,7 +4,7 @@ mod fuse;
 
 use crate::case::Case;
 use crate::changes::COMPARED;
-use crate::finding::{Fault, Finding, FindingKind, Hypothesis, Ranking, RuledOut};
+use crate::finding::{Entity, Fault, Finding, FindingKind, Hypothesis, Ranking, RuledOut};
 use crate::graph::{Graph, component};
 use crate::text::bounded;
 use fuse::{Candidate, fuse};
@@ -23,6 +23,7 @@ pub fn rank(findings: &[Finding], case: &Case) -> Ranking {
     let mut candidates = fuse(findings);
     let mut ruled_out = late_changes(findings);
     blame_changes(&mut candidates, findings);
+    silence(&mut candidates);
     explain_away(&mut candidates, &Graph::new(&case.calls), &mut ruled_out);
     let confidences = compete(&candidates);
     let mut ranked: Vec<(f64, Candidate)> = Vec::new();
@@ -106,7 +107,9 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
         let hurt = if supports.is_empty() { 0.0 } else { (anomaly / 0.5).clamp(0.3, 1.0) };
         // Its strength says already how much it hurt where that was measured.
         let hurt = if change.specificity >= COMPARED { 1.0 } else { hurt };
-        change.probability = (change.probability * (0.2 + 1.2 * hurt)).min(0.95);
+        // What stopped answering just after it was touched leaves little else to suspect.
+        let worth = if here().any(|a| a.fault == Fault::Down && a.probability >= 0.5) { 1.6 } else { 1.2 };
+        change.probability = (change.probability * (0.2 + worth * hurt)).min(0.95);
         change.supports.extend(supports);
         change.supports.dedup();
         if anomaly > 0.0 && change.probability >= FEWEST_CONFIDENCE {
@@ -115,7 +118,19 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
     }
     for anomaly in candidates.iter_mut().filter(|c| c.yields_to_a_change()) {
         let share = blamed.iter().find(|(who, _)| *who == anomaly.component).map_or(0.0, |(_, p)| *p);
-        anomaly.probability *= 1.0 - 0.5 * share;
+        // That it does not answer is all the change's doing, or none of it.
+        anomaly.probability *= 1.0 - if anomaly.fault == Fault::Down { share } else { 0.5 * share };
+    }
+}
+
+/// What does not answer is not merely slow: the last it said before, and its silence, look like a delay.
+fn silence(candidates: &mut [Candidate]) {
+    let down = |c: &&Candidate| c.fault == Fault::Down;
+    let down: Vec<(Entity, f64)> =
+        candidates.iter().filter(down).map(|c| (c.component.clone(), c.probability)).collect();
+    for slow in candidates.iter_mut().filter(|c| matches!(c.fault, Fault::NetworkDelay | Fault::CpuOverload)) {
+        let gone = down.iter().find(|(who, _)| *who == slow.component).map_or(0.0, |(_, probability)| *probability);
+        slow.probability *= 1.0 - gone;
     }
 }
 

@@ -3,6 +3,8 @@
 //! Each word prints one line of JSON. Latencies at a fixed rate count from the moment a request was due, whether or not a
 //! connection was free for it then, so that a server that stalls cannot hide it by slowing the generator down.
 
+#[path = "load/collected.rs"]
+mod collected;
 #[path = "load/http.rs"]
 mod http;
 #[path = "load/lines.rs"]
@@ -13,6 +15,8 @@ mod loops;
 mod mind;
 #[path = "load/rate.rs"]
 mod rate;
+#[path = "load/search.rs"]
+mod search;
 #[path = "load/sockets.rs"]
 mod sockets;
 #[path = "load/streams.rs"]
@@ -65,7 +69,13 @@ fn run(command: &str, args: &Args) -> Outcome<serde_json::Value> {
             "streams" => streams::streams(args).await,
             "loops" => loops::loops(args).await,
             "lines" => lines::lines(args).await,
-            other => Err(format!("no load called {other}; there are rate, get, sockets, streams, loops, lines").into()),
+            "collected" => collected::collected(args).await,
+            "search" => search::search(args).await,
+            "alike" => search::alike(args).await,
+            other => {
+                let words = "rate, get, sockets, streams, loops, lines, collected, search, alike";
+                Err(format!("no load called {other}; there are {words}").into())
+            }
         }
     })
 }

@@ -1,6 +1,7 @@
 //! The REST interface: parse, submit, answer. Handlers meet the rest of the house in the store and never call a model, a
 //! tool or an actuator; the one exception, a repository's check, goes through the port [`RepoChecks`].
 
+pub mod ask;
 pub mod commands;
 pub mod docs;
 pub mod extract;
@@ -13,10 +14,14 @@ pub mod outbox;
 pub mod paging;
 pub mod policies;
 pub mod problem;
+pub mod regroup;
 pub mod repo_urls;
 pub mod repos;
 mod routes;
+pub mod search;
+mod shed;
 pub mod signals;
+pub mod silences;
 pub mod slack_channels;
 pub mod tokens;
 pub mod usage;
@@ -25,16 +30,19 @@ pub mod views;
 pub use routes::{openapi, router};
 
 use crate::auth::secret;
-use crate::config::Secret;
+use crate::config::{Secret, Senders};
 use crate::feed::tail::Tail;
+use crate::memory::search::Sense;
 use crate::metrics::Metrics;
+use crate::slackbot::Desk;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Seldom;
 use problem::ApiError;
-use sentinell_core::policy::Budget;
 use sentinell_core::ports::{BoxFuture, Clock};
 use sentinell_core::time::Timestamp;
+use sentinell_evidence::case::Level;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,10 +59,16 @@ pub struct ApiConfig {
     pub open_reading_on_loopback: bool,
     /// The operator's own tokens; each has the role admin.
     pub operators: Vec<OperatorToken>,
-    /// What GitHub signs its webhooks with; none: bare webhooks are refused.
-    pub github_webhook_secret: Option<Secret>,
+    /// How senders of signals prove who they are.
+    pub senders: Senders,
+    /// Log lines of collectors that are less bad than this are only counted.
+    pub log_threshold: Level,
+    /// The bot in Slack.
+    pub slack: Option<Desk>,
     /// Hosts whose repositories may be registered; empty: any public host.
     pub repo_hosts: Vec<String>,
+    /// What gives a search its meaning; without it words alone are searched for.
+    pub sense: Sense,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long one frame of the stream may wait for its reader before that reader counts as lagged.
@@ -74,8 +88,11 @@ impl ApiConfig {
             allowed_origins: vec![],
             open_reading_on_loopback: true,
             operators: vec![],
-            github_webhook_secret: None,
+            senders: Senders::default(),
+            log_threshold: Level::Error,
+            slack: None,
             repo_hosts: vec![],
+            sense: Sense::default(),
             request_timeout: Duration::from_secs(30),
             stream_patience: Duration::from_secs(5),
             worker_silence: Duration::from_secs(60),
@@ -130,15 +147,26 @@ pub trait RepoChecks: Send + Sync {
     fn run<'a>(&'a self, name: &'a str, repo_url: &'a str) -> BoxFuture<'a, Result<CheckOutcome, CheckError>>;
 }
 
-/// What every handler can reach. Clones share everything.
+/// What every handler can reach. A clone is one more count: every layer of the router makes some for every request.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What all clones of [`AppState`] share.
+pub struct Shared {
     /// Where everything is kept.
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What the API needs to know.
-    pub config: Arc<ApiConfig>,
+    pub config: ApiConfig,
     /// The checks of repositories.
     pub checks: Arc<dyn RepoChecks>,
     /// Counters of this process.
@@ -146,7 +174,7 @@ pub struct AppState {
     /// The newest entries, for everybody who follows.
     pub tail: Arc<Tail>,
     /// Held while the policy is changed: one change at a time.
-    pub policy_turn: Arc<tokio::sync::Mutex<()>>,
+    pub policy_turn: tokio::sync::Mutex<()>,
     /// Turns true when the server stops: streams say goodbye.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -160,19 +188,14 @@ impl AppState {
         checks: Arc<dyn RepoChecks>,
         stopping: tokio::sync::watch::Receiver<bool>,
     ) -> Self {
-        let (metrics, policy_turn) = (Arc::default(), Arc::default());
+        let (metrics, policy_turn) = (Arc::default(), tokio::sync::Mutex::default());
         let tail = Arc::new(Tail::new(store.clone()));
-        Self { store, tail, clock, config: Arc::new(config), checks, metrics, policy_turn, stopping }
+        Self(Arc::new(Shared { store, tail, clock, config, checks, metrics, policy_turn, stopping }))
     }
 
     /// Whether a caller without a token may read and post signals.
     pub fn is_open(&self) -> bool {
         self.config.open_reading_on_loopback && self.config.listen.ip().is_loopback()
-    }
-
-    /// What a new incident may spend.
-    pub(crate) async fn budget(&self) -> Result<Budget, ApiError> {
-        Ok(self.store.budget().await?)
     }
 
     /// Demands that a repository is registered, where one is named.

@@ -8,6 +8,7 @@ pub mod guard;
 pub mod secret;
 pub mod session;
 pub mod signature;
+pub mod sns;
 
 use crate::api::AppState;
 use crate::api::problem::ApiError;
@@ -100,8 +101,8 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
 }
 
 async fn caller(app: &AppState, headers: &HeaderMap, safe: bool) -> Result<Caller, ApiError> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let given = value.to_str().ok().and_then(token_of);
+    if headers.contains_key(header::AUTHORIZATION) {
+        let given = bearer(headers);
         let given = given.ok_or_else(|| ApiError::unauthorized("the Authorization header is not `Bearer <token>`"))?;
         return by_token(app, &given).await.map(Caller::Known);
     }
@@ -116,6 +117,11 @@ async fn caller(app: &AppState, headers: &HeaderMap, safe: bool) -> Result<Calle
 /// A proxy in front of an open loopback would open it to its own clients.
 fn is_forwarded(headers: &HeaderMap) -> bool {
     ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+}
+
+/// The token of the Authorization header.
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok().and_then(token_of)
 }
 
 /// `Bearer <token>`, or `Basic` with the token as the password, for senders that know nothing else.

@@ -8,14 +8,17 @@ mod configuration;
 mod db;
 mod decide;
 mod demo;
+mod doctor;
 mod eval;
 mod health;
 mod incidents;
 mod investigate;
 mod kill_switch;
+mod mcp;
 mod notify;
 mod out;
 mod replay;
+mod search;
 mod serve;
 mod tail;
 mod token;
@@ -58,6 +61,10 @@ enum Command {
     Reject(decide::Reject),
     /// Follow journals live
     Tail(tail::Args),
+    /// Search what a running server remembers: incidents, signals, changes, runbooks
+    Search(search::Args),
+    /// Give other agents tools: incidents, evidence, runbooks, memory (Model Context Protocol)
+    Mcp(mcp::Args),
     /// Fold an incident's journal again and show what the machine made of it
     Replay(replay::Args),
     /// Measure the engine on a public benchmark
@@ -78,6 +85,8 @@ enum Command {
     Restore(backup::Restore),
     /// Show or drop what has expired
     Retention(backup::Retention),
+    /// Check every connection that the configuration names, and say what to fix
+    Doctor(doctor::Args),
     /// Check the configuration
     #[command(subcommand)]
     Config(configuration::Config),
@@ -116,6 +125,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Approve(args) => decide::approve(args, around),
         Command::Reject(args) => decide::reject(args, around),
         Command::Tail(args) => tail::run(args, around),
+        Command::Mcp(args) => mcp::run(args, around),
         Command::Replay(args) => replay::run(args, around),
         Command::Eval(args) => eval::run(&args),
         Command::Backtest(args) => backtest::run(args, around),
@@ -125,6 +135,8 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::backup(args, around),
         Command::Restore(args) => backup::restore(&args),
         Command::Retention(args) => backup::retention(args, around),
+        Command::Search(args) => search::run(args, around),
+        Command::Doctor(args) => doctor::run(&args, around),
         Command::Config(args) => configuration::run(args, around),
         Command::Db(args) => db::run(args, around),
         Command::Token(args) => token::run(args, around),

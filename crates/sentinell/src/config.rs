@@ -6,27 +6,43 @@
 
 mod check;
 mod database;
+mod eyes;
+mod maintenance;
+mod memory;
 mod model;
 pub mod operator;
 mod raw;
 mod secret;
 mod sections;
+mod senders;
+mod slack;
+mod sns;
+mod tail;
 mod telemetry;
 mod webhooks;
 
 pub use database::Database;
+pub use eyes::{
+    Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, Machine, ProbeTarget, Server, TraceStore, WatchedDatabase,
+};
+pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{
     Auth, Command, CommandParam, Git, Kubernetes, KubernetesIdentity, LogFile, Programs, Prometheus, RepoRules, Worker,
 };
+pub use senders::{Mapping, Senders};
+pub use slack::{Slack, SlackPerson};
+pub use sns::{Fetch, Sns};
+pub use tail::{Tail, TailFormat};
 pub use telemetry::{Sampler, Telemetry};
 pub use webhooks::Webhook;
 
-use crate::store::Retention;
+use crate::store::{Retention, Window};
 use sentinell_adapters::http::Url;
 use sentinell_core::policy::Policy;
+use sentinell_evidence::case::Level;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +56,8 @@ pub struct Config {
     pub database: Database,
     /// Which log lines are written, as `tracing` filters are spelled (`info`, `sentinell=debug`).
     pub log: String,
+    /// Log lines of collectors and files that are less bad than this are only counted.
+    pub log_threshold: Level,
     /// Who may do what, and how senders prove who they are.
     pub auth: Auth,
     /// The house rules, budget and autonomy included.
@@ -52,8 +70,14 @@ pub struct Config {
     pub kubernetes: Option<Kubernetes>,
     /// Prometheus servers, by name.
     pub prometheus: Vec<Prometheus>,
+    /// Where the other eyes look.
+    pub eyes: Eyes,
     /// Log files, each with the service that writes it.
     pub log_files: Vec<LogFile>,
+    /// Log files that are followed.
+    pub tails: Vec<Tail>,
+    /// When what is not to open incidents.
+    pub windows: Vec<Window>,
     /// Folders of recorded telemetry to look into.
     pub recordings: Vec<PathBuf>,
     /// What may be done with registered repositories, by their names.
@@ -76,6 +100,10 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Where notices go.
     pub webhooks: Vec<Webhook>,
+    /// The bot that speaks in Slack.
+    pub slack: Option<Slack>,
+    /// The memory's connections.
+    pub memory: Memory,
 }
 
 /// What surrounds the process: read once, here, and handed on as a value.
@@ -148,6 +176,11 @@ impl Surroundings {
 }
 
 impl Config {
+    /// The names of the repositories that have a check.
+    pub fn checked_repos(&self) -> impl Iterator<Item = &String> {
+        self.repos.iter().filter(|(_, rules)| !rules.check.is_empty()).map(|(name, _)| name)
+    }
+
     /// Reads and checks the whole configuration. `file` is `--config`; `flags` win over everything.
     ///
     /// # Errors

@@ -2,7 +2,10 @@
 //!
 //! Core and evidence engine know nothing of each other; this room translates, and decides nothing itself.
 
+mod began;
 mod clean;
+mod precedents;
+mod readings;
 mod translate;
 mod verify;
 
@@ -31,19 +34,19 @@ pub fn diagnose_observations(observations: &[Observation], onset: Option<Timesta
 
 /// Condenses the answer to one query into evidence (without ids, which the machine gives) and gaps.
 pub fn condense(case: &Investigation, query: &Query, observation: &Observation) -> (Vec<Evidence>, Vec<Gap>) {
-    let onset = Some(case.signal.occurred_at);
+    let onset = Some(began::began(&case.signal, observation));
     let engine_case = translate::case(std::slice::from_ref(observation), onset, &suspects(case));
     let calls = dependencies(query, &engine_case);
-    let read_something = !observation.telemetry.is_empty();
     let diagnosis = diagnose(&engine_case);
     // What was read out of lines is worth no more than its lines, whatever shape the finding has.
     let only_lines = observation.telemetry.iter().all(|telemetry| matches!(telemetry, Telemetry::Logs { .. }));
     let mut evidence: Vec<Evidence> =
         diagnosis.findings.iter().map(|finding| evidence_of(query, finding, only_lines)).collect();
     evidence.extend(calls);
+    evidence.extend(readings::readings(query, observation));
+    evidence.extend(precedents::precedents(query, observation));
     // What the engine misses in one answer another tool may bring; only the tool knows what it could not read.
-    let gaps = if read_something { observation.gaps.clone() } else { translate::gaps(&diagnosis.gaps, observation) };
-    (evidence, gaps)
+    (evidence, observation.gaps.clone())
 }
 
 fn evidence_of(query: &Query, finding: &Finding, only_lines: bool) -> Evidence {

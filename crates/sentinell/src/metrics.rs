@@ -68,6 +68,12 @@ struct Dropped {
     what: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Read {
+    source: &'static str,
+    fate: &'static str,
+}
+
 /// Makes histograms with these buckets.
 #[derive(Clone, Debug)]
 struct Buckets(&'static [f64]);
@@ -93,6 +99,7 @@ pub struct Metrics {
     steps: Family<Stepped, Histogram, Buckets>,
     turns_failed: Family<Failed, Counter>,
     dropped: Family<Dropped, Counter>,
+    lines: Family<Read, Counter>,
     meters: Meters,
     unready: AtomicBool,
 }
@@ -112,6 +119,7 @@ impl Default for Metrics {
             steps: Family::new_with_constructor(Buckets(&STEP)),
             turns_failed: Family::default(),
             dropped: Family::default(),
+            lines: Family::default(),
             meters: Meters::new(),
             unready: AtomicBool::new(false),
         };
@@ -148,6 +156,8 @@ impl Metrics {
         registry.register("turns_failed", "Turns that no reasoner answered, by kind", self.turns_failed.clone());
         let help = "Rows that retention dropped in this process, by what they were";
         registry.register("retention_dropped", help, self.dropped.clone());
+        let help = "Log lines of collectors and files: told as signals, below the threshold, or rejected";
+        registry.register("log_lines", help, self.lines.clone());
     }
 
     /// Counts one answered request; `route` is the pattern, never the path.
@@ -183,16 +193,31 @@ impl Metrics {
         let decision = match receipt.triage {
             _ if receipt.duplicate => "duplicate",
             Triage::Open => "open",
+            Triage::Gather { .. } => "gather",
             Triage::Repeat { .. } => "repeat",
             Triage::Join { .. } => "join",
             Triage::Reopen { .. } => "reopen",
             Triage::Resolve { .. } => "resolve",
             Triage::Ignore => "ignore",
+            Triage::Silenced { .. } => "silenced",
         };
         self.intake.observe(took.as_secs_f64());
         self.signals.get_or_create(&Decided { decision }).inc();
         self.meters.signal(decision);
         decision
+    }
+
+    /// Counts one signal that was refused unread, since no more could wait.
+    pub fn shed(&self, status: u16) {
+        self.refused.get_or_create(&Refused { reason: "busy" }).inc();
+        self.requests.get_or_create(&Route { method: "POST".to_owned(), route: "(shed)".to_owned(), status }).inc();
+    }
+
+    /// Counts log lines that a collector or a file brought.
+    pub fn lines(&self, source: &'static str, below: u64, told: u64, rejected: u64) {
+        for (fate, count) in [("below", below), ("told", told), ("rejected", rejected)] {
+            self.lines.get_or_create(&Read { source, fate }).inc_by(count);
+        }
     }
 
     /// Counts one follower of the stream until the answer is dropped.

@@ -11,24 +11,41 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("make-room.md", include_str!("../runbooks/make-room.md")),
 ];
 
+/// A runbook and the name of its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The file's name; built-in ones begin with `built-in/`.
+    pub name: String,
+    /// The runbook.
+    pub runbook: Runbook,
+}
+
+/// As [`documents`], without the names.
+///
+/// # Errors
+/// As [`documents`].
+pub fn load(folder: Option<&Path>) -> Result<Vec<Runbook>, Vec<String>> {
+    Ok(documents(folder)?.into_iter().map(|document| document.runbook).collect())
+}
+
 /// The operator's runbooks (`*.md` in `folder`, by name) before the built-in ones: the first that fits is taken.
 ///
 /// # Errors
 /// Every file that cannot be read or is no runbook, with what is wrong.
-pub fn load(folder: Option<&Path>) -> Result<Vec<Runbook>, Vec<String>> {
-    let (mut runbooks, mut problems) = (vec![], vec![]);
-    let mut take = |name: &str, text: Result<String, String>| match text.and_then(|text| Runbook::parse(&text)) {
-        Ok(runbook) => runbooks.push(runbook),
+pub fn documents(folder: Option<&Path>) -> Result<Vec<Document>, Vec<String>> {
+    let (mut documents, mut problems) = (vec![], vec![]);
+    let mut take = |name: String, text: Result<String, String>| match text.and_then(|text| Runbook::parse(&text)) {
+        Ok(runbook) => documents.push(Document { name, runbook }),
         Err(why) => problems.push(format!("runbook {name}: {why}")),
     };
     for path in folder.map(markdown_files).unwrap_or_default() {
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-        take(&path.display().to_string(), text);
+        take(path.display().to_string(), text);
     }
     for (name, text) in BUILT_IN {
-        take(name, Ok((*text).to_owned()));
+        take(format!("built-in/{name}"), Ok((*text).to_owned()));
     }
-    if problems.is_empty() { Ok(runbooks) } else { Err(problems) }
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
 fn markdown_files(folder: &Path) -> Vec<std::path::PathBuf> {

@@ -8,6 +8,7 @@ mod backup;
 mod bulk;
 mod chain;
 mod commands;
+mod context;
 mod copy;
 mod counters;
 mod db;
@@ -16,15 +17,20 @@ mod idempotency;
 mod incidents;
 mod intake;
 mod journal;
+mod look;
 mod observations;
 mod outbox;
 mod partials;
 mod policies;
 mod queue;
 mod registry;
+mod regroup;
 mod retention;
 mod signals;
+mod silences;
+mod threads;
 mod totals;
+mod turns;
 mod writer;
 
 #[cfg(test)]
@@ -41,6 +47,7 @@ pub use access::{NewToken, Session, Token};
 pub use backup::{BackupError, Manifest, backup, manifest_of, restore};
 pub use chain::ChainReport;
 pub use commands::CommandError;
+pub use context::{Due, Found, Kind, Marked, Nearness, Read, Recall, Record};
 pub use copy::{Moved, Told, copy};
 pub use counters::{Counters, DaySpent};
 pub use db::{Db, OnConnect};
@@ -49,19 +56,24 @@ pub use idempotency::{Reserved, StoredAnswer};
 pub use incidents::{AlertRow, Filter};
 pub use intake::{Accept, Receipt};
 pub use journal::Stored;
-pub use observations::KeptObservation;
+pub use look::Look;
+pub use observations::{KeptObservation, Put};
 pub use outbox::{Attempt, Destination, Letter, OutboxCount, OutboxRow};
 pub use partials::Partial;
 pub use policies::PolicyVersion;
 pub use queue::{Lease, WorkerSeen};
 pub use registry::{LogSource, Repo, SlackChannel};
+pub use regroup::SplitOff;
 pub use retention::{Dropped, Expiry, Retention};
 pub use signals::TakenSignal;
+pub use silences::{MOST_SILENCES, When, Window};
+pub use threads::Thread;
 pub use totals::{Disk, Spent, Totals};
 
 use db::{Conn, Target};
 use futures::future::BoxFuture;
 use sentinell_core::time::Timestamp;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -80,11 +92,13 @@ pub struct Options {
     pub on_connect: Option<OnConnect>,
     /// Where notices go; the same in every process, or what one of them appends is told by its list alone.
     pub destinations: Vec<Destination>,
+    /// When what is not to open incidents; the same in every process that takes signals in.
+    pub windows: Vec<Window>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 6, queue: 4096, group: 512, on_connect: None, destinations: vec![] }
+        Self { readers: 6, queue: 4096, group: 512, on_connect: None, destinations: vec![], windows: vec![] }
     }
 }
 
@@ -95,8 +109,10 @@ pub struct Store {
     writer: Writer,
     newest: watch::Receiver<u64>,
     destinations: Arc<[Destination]>,
+    quiet: Arc<silences::Quiet>,
     partials: partials::Partials,
     budget: policies::Remembered,
+    near: Arc<AtomicUsize>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -125,8 +141,10 @@ impl Store {
             writer,
             newest,
             destinations: options.destinations.into(),
+            quiet: Arc::new(silences::Quiet::new(options.windows)),
             partials: partials::Partials::default(),
             budget: Arc::default(),
+            near: Arc::default(),
             task: Arc::new(Mutex::new(Some(task))),
         };
         let position = store.last_position().await?;

@@ -5,9 +5,16 @@
 mod access;
 mod approval;
 mod bad_input;
+mod cloudwatch;
+mod collected;
+mod mcp;
 mod outbox;
 mod registry;
+mod regroup;
+mod senders;
 mod signals;
+mod silences;
+mod slackbot;
 mod stream;
 
 use crate::database::Place;
@@ -97,7 +104,11 @@ impl House {
 
     /// A server whose notices go somewhere.
     pub async fn telling(destinations: Vec<Destination>) -> Self {
-        Self::over(Options { destinations, ..Options::default() }, |_| {}).await
+        Self::telling_with(destinations, |_| {}).await
+    }
+
+    pub async fn telling_with(destinations: Vec<Destination>, change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::over(Options { destinations, ..Options::default() }, change).await
     }
 
     /// A server whose writer has hardly anybody wait.
@@ -110,7 +121,7 @@ impl House {
         let store = Store::open(place.url(), options).await.unwrap();
         let mut config = ApiConfig::on("127.0.0.1:8000".parse().unwrap());
         config.operators = vec![OperatorToken::new("olga", &Secret::new(OPERATOR))];
-        config.github_webhook_secret = Some(Secret::new(GITHUB));
+        config.senders.github = Some(Secret::new(GITHUB));
         change(&mut config);
         let clock = Arc::new(Hands(AtomicI64::new(NOON)));
         let (stop, stopping) = tokio::sync::watch::channel(false);
@@ -178,8 +189,14 @@ impl House {
     pub async fn waiting(&self) -> (String, String) {
         let issue = serde_json::json!({"title": "cart is down", "description": "since noon"});
         let id = self.post("/api/issues", &issue).await.body["id"].as_str().unwrap().to_owned();
-        let case = self.state.store.load(&IncidentId(id.clone())).await.unwrap().unwrap();
-        let action = rollback(&id, self.clock.now().plus_seconds(600));
+        let hash = self.ask(&id).await;
+        (id, hash)
+    }
+
+    /// Its action `a1` waits for approval from now on; the action's hash.
+    pub async fn ask(&self, id: &str) -> String {
+        let case = self.state.store.load(&IncidentId(id.to_owned())).await.unwrap().unwrap();
+        let action = rollback(id, self.clock.now().plus_seconds(600));
         let hash = action.hash();
         let ruling = Ruling::Ask { why: "autonomy is `approve`".into() };
         let expires_at = action.expires_at;
@@ -189,7 +206,7 @@ impl House {
             Event::ApprovalRequested { action: "a1".into(), expires_at },
         ];
         self.state.store.append(&case, events, self.clock.now(), None).await.unwrap();
-        (id, hash.to_string())
+        hash.to_string()
     }
 }
 

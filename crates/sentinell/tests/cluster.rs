@@ -171,7 +171,14 @@ async fn without_the_right_it_says_what_is_missing(cluster: &Cluster, serve: &Se
     let why = not_planned["data"]["why"].as_str().unwrap();
     assert!(why.contains("may not patch deployments.apps in namespace chandler"), "{why}");
     assert_eq!(cluster.state("chandler"), before);
+    over(serve, &id).await;
     eprintln!("chandler: {why}");
+}
+
+/// A person says that an incident is over: the next alert of that service opens another one.
+async fn over(serve: &Serve, id: &str) {
+    let (status, answer) = serve.post(&format!("/api/incidents/{id}/resolve"), &json!({"reason": "seen"})).await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 /// From the acknowledged signal to the first hypothesis, on everything that happened here and a dozen alerts more.
@@ -179,6 +186,7 @@ async fn the_first_hypothesis_is_quick(serve: &Serve) {
     for round in 0..12 {
         let id = serve.alert(&format!("Again{round}"), "chandler").await;
         serve.reaches(&id, "escalated").await;
+        over(serve, &id).await;
     }
     let incidents = serve.get("/api/incidents?limit=100").await;
     let mut samples = vec![];

@@ -7,6 +7,8 @@ mod cluster;
 mod crash;
 mod database;
 mod golden;
+mod hostile;
+mod memory;
 mod models;
 mod notices;
 mod operations;

@@ -3,7 +3,8 @@
 mod backup;
 mod collector;
 mod dashboards;
+mod ears;
 mod full_disk;
 mod retention;
-mod serve;
+pub mod serve;
 mod telemetry;

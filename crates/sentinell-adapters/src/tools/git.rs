@@ -1,11 +1,16 @@
 //! The history of a registered repository near the onset, as changes. Reads a local clone, or keeps a bare clone of an
 //! https repository in a cache folder. The repository's own configuration runs nothing: no hooks, no helpers, no pager.
 
+mod names;
+
+pub use names::{Names, System};
+
 use crate::process::{Limits, Program, RunError};
 use crate::text::{arg, clip, known_args, label, one_line};
 use sentinell_core::evidence::{Change, Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
 use sentinell_core::ports::{BoxFuture, Clock, Question, Tool, ToolError};
+use sentinell_core::repository::{clone_url, is_branch};
 use sentinell_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,8 +50,10 @@ pub struct GitRepository {
 pub struct GitRules {
     /// Folders under which local clones may be; empty: none.
     pub roots: Vec<PathBuf>,
-    /// Hosts that may be cloned from; empty: none.
+    /// Hosts that may be cloned from (`host`, or `host:port` where the port is not 443); empty: none.
     pub hosts: Vec<String>,
+    /// Those of them that may be at addresses that are not public. Names that are never public ones may always.
+    pub private: Vec<String>,
     /// Where clones are kept; without it https repositories cannot be read.
     pub cache: Option<PathBuf>,
 }
@@ -55,6 +62,7 @@ pub struct GitRules {
 pub struct Git {
     program: Program,
     rules: GitRules,
+    names: Arc<dyn Names>,
     clock: Arc<dyn Clock>,
     repositories: RwLock<BTreeMap<String, GitRepository>>,
     /// One clone or fetch at a time: two would meet in the same folder.
@@ -71,7 +79,14 @@ impl Git {
             .with_var("GIT_NO_LAZY_FETCH", "1")
             .with_var("GIT_OPTIONAL_LOCKS", "0")
             .with_var("LC_ALL", "C.UTF-8");
-        Self { program, rules, clock, repositories: RwLock::default(), fetching: tokio::sync::Mutex::default() }
+        let names = Arc::new(System);
+        Self { program, rules, names, clock, repositories: RwLock::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The same, asking somebody else where hosts are.
+    #[must_use]
+    pub fn with_names(self, names: Arc<dyn Names>) -> Self {
+        Self { names, ..self }
     }
 
     /// Replaces the registered repositories; those that the operator's rules do not allow are left out and returned with
@@ -186,6 +201,10 @@ impl Git {
             url.bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
         ));
         let spec = format!("+refs/heads/{branch}:refs/heads/{branch}");
+        let pin = match protocol {
+            "https" => names::pin(&*self.names, url, &self.rules.private).await?,
+            _ => None,
+        };
         let _alone = self.fetching.lock().await;
         let path = folder.display().to_string();
         if !folder.join("HEAD").exists() {
@@ -195,6 +214,7 @@ impl Git {
             let init = ["init", "--quiet", "--bare", "--template=", "--end-of-options", &path];
             self.git(&init.map(str::to_owned), "", Limits::seconds(10)).await?;
         }
+        let mut args: Vec<String> = pin.into_iter().flat_map(|pin| ["-c".to_owned(), pin]).collect();
         let fetch = [
             "-C",
             &path,
@@ -207,7 +227,8 @@ impl Git {
             url,
             &spec,
         ];
-        self.git(&fetch.map(str::to_owned), protocol, Limits::seconds(120)).await?;
+        args.extend(fetch.map(str::to_owned));
+        self.git(&args, protocol, Limits::seconds(120)).await?;
         Ok(folder)
     }
 
@@ -315,15 +336,14 @@ impl GitRules {
                 Err(format!("{} is not below any of the allowed git roots", path.display()))
             }
             GitSource::Https(text) => {
-                let url = reqwest::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-                let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-                if url.scheme() != "https" || !plain || url.fragment().is_some() {
-                    return Err("only https URLs without credentials, query and fragment can be cloned".into());
+                let url = clone_url(text)?;
+                if !url.secure {
+                    return Err("only https URLs can be cloned".into());
                 }
-                let host = url.host_str().unwrap_or_default();
-                if self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+                if url.is_one_of(&self.hosts) {
                     return Ok(());
                 }
+                let host = format!("{}:{}", url.host, url.port_or_default());
                 Err(format!("{host} is not among the allowed git hosts"))
             }
         }
@@ -334,13 +354,6 @@ impl std::fmt::Debug for Git {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Git").field("rules", &self.rules).finish_non_exhaustive()
     }
-}
-
-fn is_branch(name: &str) -> bool {
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    let odd =
-        name.starts_with(['-', '/', '.']) || name.ends_with(['/', '.']) || name.contains("..") || name.contains("//");
-    matches!(name.len(), 1..=200) && name.chars().all(fine) && !odd
 }
 
 /// `hash 02 time 02 author 02 title 02 NUL path NUL path …`
@@ -403,7 +416,9 @@ mod tests {
             let folder = git.fetched(&url, "main", "file").await.unwrap();
             assert_eq!(git.log(&folder, &repo, since, until).await.unwrap().telemetry.len(), count);
         }
-        let refused = git.fetched(&url, "main", "https").await;
+        assert!(matches!(git.fetched(&url, "main", "https").await, Err(ToolError::Denied(_))));
+        let asked = ["ls-remote".to_owned(), url];
+        let refused = git.git(&asked, "https", Limits::seconds(10)).await;
         assert!(matches!(&refused, Err(ToolError::Denied(text)) if text.contains("not allowed")), "{refused:?}");
     }
 

@@ -3,7 +3,7 @@
 
 mod logs;
 
-use crate::kubectl::{Kubectl, argv, complaint, is_label};
+use crate::kubectl::{Kubectl, argv, complaint, is_label, said};
 use crate::text::{arg, known_args, label, mentions, one_line};
 use sentinell_core::evidence::{Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
@@ -167,6 +167,30 @@ impl Tool for Kubernetes {
     fn observe<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Observation, ToolError>> {
         Box::pin(self.look(query))
     }
+
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        Box::pin(self.allowed())
+    }
+}
+
+impl Kubernetes {
+    /// Whether this identity may read what is looked at, in every namespace that is named.
+    async fn allowed(&self) -> Result<Option<String>, ToolError> {
+        let default = vec!["default".to_owned()];
+        let namespaces = if self.namespaces.is_empty() { &default } else { &self.namespaces };
+        for namespace in namespaces {
+            for resource in ["pods", "events", "deployments.apps", "pods/log"] {
+                let verb = if resource == "pods/log" { "get" } else { "list" };
+                if !self.kubectl.may(verb, resource, namespace).await? {
+                    let why = format!("this identity may not {verb} {resource} in namespace {namespace}");
+                    return Err(ToolError::Denied(format!(
+                        "{why}; bind it to the role for reading in deploy/kubernetes"
+                    )));
+                }
+            }
+        }
+        Ok(Some(format!("pods, events, deployments and logs may be read in {}", namespaces.join(", "))))
+    }
 }
 
 /// The resources that may not be listed, each with the server's sentence.
@@ -178,8 +202,7 @@ fn refused(stderr: &str) -> BTreeMap<String, String> {
 
 /// The first complaint that is not a refusal.
 fn trouble(stderr: &str) -> Option<&str> {
-    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING"));
-    lines.find(|line| !line.contains("(Forbidden): "))
+    said(stderr).into_iter().find(|line| !line.contains("(Forbidden): "))
 }
 
 fn by_kind(mut list: Value) -> BTreeMap<String, Vec<Value>> {

@@ -79,6 +79,18 @@ impl Tool for LogFile {
             read.map_err(|error| ToolError::Retry(error.to_string()))?
         })
     }
+
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        Box::pin(async {
+            for source in &self.sources {
+                if let LogContent::File(path) = &source.content {
+                    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+                    opened.map_err(|error| ToolError::Denied(format!("{}: {error}", path.display())))?;
+                }
+            }
+            Ok(Some(format!("{} log files can be read", self.sources.len())))
+        })
+    }
 }
 
 fn look(source: &LogSource) -> Result<Observation, ToolError> {

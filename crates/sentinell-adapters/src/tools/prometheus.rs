@@ -4,7 +4,7 @@
 mod series;
 
 use crate::http::{Credentials, Http};
-use crate::text::{arg, known_args, label};
+use crate::text::{arg, known_args, label, quoted_label, regex_escaped};
 use futures::StreamExt;
 use sentinell_core::evidence::{Gap, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
@@ -131,7 +131,8 @@ impl Prometheus {
         Ok(rule.and_then(|rule| rule["query"].as_str()).map(|text| without_threshold(text).to_owned()))
     }
 
-    /// From `minutes` (an hour) before the onset to now.
+    /// From `minutes` (an hour) before the onset to now. The last point is now: an answer to the newest change would otherwise
+    /// be as much as a step old.
     fn range(&self, args: &BTreeMap<String, String>) -> Result<Range, String> {
         let now = self.clock.now();
         let onset = arg(args, "onset").map(Timestamp::parse).transpose()?.unwrap_or(now);
@@ -141,7 +142,8 @@ impl Prometheus {
         let start = onset.0.min(now.0) - i64::from(minutes) * 60_000;
         let start = start.max(now.0 - MAX_RANGE).max(0);
         let step = ((now.0 - start) / 1000 / MAX_POINTS + 1).max(MIN_STEP);
-        Ok(Range { start, end: now.0, step })
+        let steps = (now.0 - start) / (step * 1000);
+        Ok(Range { start: now.0 - steps * step * 1000, end: now.0, step })
     }
 }
 
@@ -174,6 +176,14 @@ impl Tool for Prometheus {
     fn observe<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Observation, ToolError>> {
         Box::pin(self.look(query))
     }
+
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        Box::pin(async {
+            let up = self.get("query", &[("query", "count(up)")]).await?;
+            let targets = up.pointer("/data/result/0/value/1").and_then(Value::as_str).unwrap_or("0");
+            Ok(Some(format!("{targets} targets are scraped")))
+        })
+    }
 }
 
 /// Adds series that were not there yet, up to the limit.
@@ -198,7 +208,7 @@ fn keep(seen: &mut Observation, known: &mut BTreeSet<String>, found: Vec<Telemet
 
 /// One selector per label under which the service may be known, or one for the plain labels alone.
 fn selectors(args: &BTreeMap<String, String>) -> Vec<String> {
-    let is = |name: &str, value: &str| format!("{name}=\"{}\"", escaped(value));
+    let is = |name: &str, value: &str| format!("{name}=\"{}\"", quoted_label(value));
     let plain = PLAIN_LABELS.iter().filter_map(|name| Some((*name, arg(args, name)?)));
     let plain: Vec<(&str, &str)> = plain.collect();
     let namespace: Vec<String> = arg(args, "namespace").map(|value| is("namespace", value)).into_iter().collect();
@@ -207,7 +217,7 @@ fn selectors(args: &BTreeMap<String, String>) -> Vec<String> {
         for name in SERVICE_LABELS {
             found.push([vec![is(name, service)], namespace.clone()].concat());
         }
-        let pods = format!("pod=~\"{}-.*\"", escaped(&regex_escaped(service)));
+        let pods = format!("pod=~\"{}-.*\"", quoted_label(&regex_escaped(service)));
         found.push([vec![pods], namespace.clone()].concat());
     }
     // Labels that do not come from the same exporter exclude each other, so each of them is asked for by itself.
@@ -221,29 +231,6 @@ fn selectors(args: &BTreeMap<String, String>) -> Vec<String> {
     selectors.sort();
     selectors.dedup();
     selectors
-}
-
-/// A string literal's inside in PromQL.
-fn escaped(value: &str) -> String {
-    let mut out = String::new();
-    for c in value.chars().take(200) {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            c if c.is_control() => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// A literal text as a regular expression.
-fn regex_escaped(value: &str) -> String {
-    value
-        .chars()
-        .flat_map(|c| (!c.is_alphanumeric() && c != '-' && c != '_').then_some('\\').into_iter().chain([c]))
-        .collect()
 }
 
 fn bounded_expression(expression: &str) -> Result<&str, ToolError> {
@@ -271,6 +258,7 @@ impl std::fmt::Debug for Prometheus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HttpLimits;
 
     #[test]
     fn a_label_value_cannot_leave_its_quotes() {
@@ -280,6 +268,26 @@ mod tests {
             let unescaped = inside.replace("\\\\", "").replace("\\\"", "");
             assert!(!unescaped.contains('"'), "{selector}");
         }
+    }
+
+    #[test]
+    fn the_last_point_asked_for_is_now() {
+        struct At(Timestamp);
+        impl Clock for At {
+            fn now(&self) -> Timestamp {
+                self.0
+            }
+        }
+        let http = Http::new(HttpLimits::default()).unwrap();
+        let now = Timestamp(1_000_000_003_217);
+        let eye = Prometheus::new(http, "http://127.0.0.1:9", Credentials::default(), Arc::new(At(now))).unwrap();
+        let onset = Timestamp(now.0 - 7_001).to_string();
+        let range = eye.range(&BTreeMap::from([("onset".to_owned(), onset)])).unwrap();
+        assert_eq!((range.end, (range.end - range.start) % (range.step * 1000)), (now.0, 0));
+        assert!(
+            (3_590_000..=3_608_000).contains(&(range.end - range.start)),
+            "an hour before the onset, within a step"
+        );
     }
 
     #[test]

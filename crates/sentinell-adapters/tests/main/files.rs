@@ -83,6 +83,7 @@ async fn a_whole_recording_is_read_and_what_is_broken_is_a_gap() {
             Telemetry::Traces { spans, .. } => format!("traces {} {}", spans.len(), spans[0].subject),
             Telemetry::Change { change } => format!("change {}", change.reference),
             Telemetry::Call { caller, callee } => format!("call {caller} {callee}"),
+            Telemetry::Precedent { precedent } => format!("precedent {}", precedent.reference),
         });
     }
     let expected = [

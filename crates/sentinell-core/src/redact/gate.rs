@@ -60,12 +60,6 @@ pub(super) fn named(text: &[u8], _: usize, end: usize) -> bool {
     gap >= FAR || text.get(quoted + gap).is_some_and(|byte| b":=".contains(byte))
 }
 
-/// The end of a parameter's name: `=` follows, perhaps after the rest of `signature`.
-pub(super) fn parameter(text: &[u8], _: usize, end: usize) -> bool {
-    let rest = text.get(end..).unwrap_or_default();
-    rest.first() == Some(&b'=') || rest.get(..7).is_some_and(|rest| rest.eq_ignore_ascii_case(b"nature="))
-}
-
 /// A name that says "secret": its end, a separator, and a value that is more than a short word of prose.
 pub(super) fn assigned(text: &[u8], _: usize, end: usize) -> bool {
     let name = end + run(text, end, |byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));

@@ -111,6 +111,7 @@ fn ready(new: &BTreeSet<&str>, metrics: &[Series]) -> Option<i64> {
 fn add(measure: &mut Measure, series: &Series, (since, ready): (i64, i64), new: bool) {
     let mut points: Vec<(i64, f64)> = series.points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     from_the_ceiling(Kind::of(&series.name), &mut points);
+    in_per_cent(&series.name, &mut points);
     for (at, value) in points {
         let side = match (new, at < since) {
             (true, _) => &mut measure.new,
@@ -125,6 +126,15 @@ fn add(measure: &mut Measure, series: &Series, (since, ready): (i64, i64), new: 
         if side.len() < MOST {
             side.push(value);
         }
+    }
+}
+
+/// A share of failures from 0 to 1, as Prometheus names and counts them (<https://prometheus.io/docs/practices/naming/>),
+/// in per cent like the shares that are turned round.
+fn in_per_cent(name: &str, points: &mut [(i64, f64)]) {
+    let is_share = name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("ratio"));
+    if is_share && Kind::of(name) == Kind::Failures && points.iter().all(|(_, value)| (0.0..=1.0).contains(value)) {
+        points.iter_mut().for_each(|(_, value)| *value *= 100.0);
     }
 }
 

@@ -5,6 +5,8 @@ use super::report::Report;
 use super::snapshot::Snapshot;
 use crate::case::{Case, Series};
 use crate::finding::{Entity, EntityKind, Fault, Window};
+use crate::metrics::kind::is_of_the_watcher;
+use crate::metrics::series::is_counter;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A latency this many times above its baseline is slow.
@@ -12,6 +14,9 @@ const SLOW: f64 = 2.0;
 
 /// A callee that got slower by this share of what its caller did explains the caller: one request makes several calls.
 const EXPLAINS: f64 = 0.15;
+
+/// With fewer measurements than this since the onset, each stands for itself: then it has to be worse than any before.
+const FEW: usize = 3;
 
 /// Retransmitted segments a second on a node that carries pods; below this is noise.
 const LOSING: f64 = 3.0;
@@ -84,6 +89,10 @@ fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
         let entry = all.entry(series.subject.clone()).or_default();
         entry.node = entry.node.take().or_else(|| series.labels.get("node").cloned());
         if is_latency(&name) {
+            // As slow as it has been before is as usual.
+            if shape.worst <= shape.before {
+                continue;
+            }
             let times = (shape.worst + floor) / (shape.usual + floor);
             let rise =
                 Rise { by: shape.worst - shape.usual, times, source: series.source.clone(), window: shape.window };
@@ -104,8 +113,12 @@ fn moves(case: &Case) -> BTreeMap<Entity, Moves> {
     all
 }
 
+/// A time that something takes; a sum of times grows with the work, too.
 fn is_latency(name: &str) -> bool {
+    let is_sum = name.starts_with("rate(") || is_counter(name);
     ["latency", "duration", "response_time"].iter().any(|word| name.contains(word))
+        && !is_sum
+        && !is_of_the_watcher(name)
 }
 
 /// A high quantile or a maximum, by the series' name or its quantile label.
@@ -130,6 +143,8 @@ fn latency_floor(case: &Case) -> f64 {
 /// A series' usual value, and the worst that a short stretch of it reaches afterwards.
 struct Shape {
     usual: f64,
+    /// What the worst is compared with, to count at all: what is usual, or where little was measured since, the worst before.
+    before: f64,
     worst: f64,
     window: Window,
 }
@@ -149,10 +164,15 @@ impl Shape {
         let usual = median(points[..split].iter().map(|(_, value)| *value).collect());
         let rest = &points[split..];
         let width = (rest.len() / 6).clamp(1, 30);
-        let stretches =
-            rest.windows(width).map(|stretch| (median(stretch.iter().map(|(_, value)| *value).collect()), stretch));
-        let mut shape = Self { usual, worst: f64::NEG_INFINITY, window: Window { start_ms: 0, end_ms: 0 } };
-        for (value, stretch) in stretches {
+        let middle = |stretch: &[(i64, f64)]| median(stretch.iter().map(|(_, value)| *value).collect());
+        let known = &points[..split];
+        let before = if rest.len() < FEW {
+            known.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max)
+        } else {
+            usual
+        };
+        let mut shape = Self { usual, before, worst: f64::NEG_INFINITY, window: Window { start_ms: 0, end_ms: 0 } };
+        for (value, stretch) in rest.windows(width).map(|stretch| (middle(stretch), stretch)) {
             if value > shape.worst {
                 shape.worst = value;
                 shape.window = Window { start_ms: stretch[0].0, end_ms: stretch[stretch.len() - 1].0 };
@@ -352,6 +372,38 @@ mod tests {
         let calls =
             [("gate", "mill"), ("gate", "well"), ("mill", "well")].map(|(a, b)| (service(a), service(b))).to_vec();
         Case { kubernetes: vec![pod("gate", "n1"), pod("mill", "n2"), pod("well", "n2")], calls, ..Case::default() }
+    }
+
+    #[test]
+    fn one_slow_measurement_as_there_were_before_is_no_delay_and_neither_is_a_collection_of_garbage() {
+        let well = || service_entity("town", "well");
+        let wobbly = |name: &str, last: f64| Series {
+            points: (0..40)
+                .map(|at| {
+                    (
+                        at * 5000,
+                        if at == 39 {
+                            last
+                        } else if at == 9 {
+                            5.0
+                        } else {
+                            1.0
+                        },
+                    )
+                })
+                .collect(),
+            ..series(well(), name, 0.0, 0.0)
+        };
+        let said = |series: Series| {
+            let case = Case { metrics: vec![series], onset_ms: Some(39 * 5000), ..town() };
+            top(&case)
+        };
+        assert_eq!(said(wobbly("answer_duration_seconds", 4.0)), (None, String::new()));
+        assert_eq!(said(wobbly("go_gc_duration_seconds", 9.0)), (None, String::new()));
+        assert_eq!(
+            said(wobbly("answer_duration_seconds", 9.0)),
+            (Some(Fault::NetworkDelay), "service/town/well".into())
+        );
     }
 
     fn top(case: &Case) -> (Option<Fault>, String) {

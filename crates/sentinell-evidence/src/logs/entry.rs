@@ -1,8 +1,9 @@
 //! One kind of line while it is being learnt.
 
+use super::hash::Hasher;
 use super::mask::{Kind, MOST_UNITS, Scan, Unit, render};
 use super::variable::Variable;
-use super::word::{Hasher, Nature};
+use super::word::Nature;
 use serde::{Deserialize, Serialize};
 
 /// Most former names an entry keeps, so that what was written down under them is still found.

@@ -1,10 +1,10 @@
 //! Templates by their skeleton, and which of them a line is of: found by hash, however many there are.
 
 use super::entry::{Entry, Places};
+use super::hash::Hasher;
 use super::mask::Scan;
 use super::merge::Merged;
 use super::table::Table;
-use super::word::Hasher;
 use std::collections::BTreeMap;
 
 /// Most different sets of variable places looked up for a line; the rest are left to the comparison with siblings.

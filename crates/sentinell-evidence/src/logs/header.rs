@@ -3,9 +3,10 @@
 //! Loggers write the same columns on every line: a time, a level, a process, a logger. A field counts as a column only
 //! where nearly all lines of the stream have it, so that a message that looks like one is left whole.
 
+use super::hash::Hasher;
 use super::level::word_level;
 use super::timestamp::leading_stamp;
-use super::word::{Hasher, Written, mask_word};
+use super::word::{Written, mask_word};
 use serde::{Deserialize, Serialize};
 
 /// Share of the lines that must have a field for it to be a column.
@@ -135,10 +136,10 @@ impl Layout {
         let tags = (0..3).map(Step::Tag).filter(|_| anchored && !tagged);
         let names = [Step::Dotted, Step::Padded, Step::Separator(1)].into_iter().filter(|_| anchored && !tagged);
         let mut steps = stamps.chain(levels).chain(bars).chain(plain).chain(tags).chain(names);
-        let enough = NEARLY_ALL * cursors.len() as f64;
+        let most = cursors.len() - (NEARLY_ALL * cursors.len() as f64).ceil() as usize;
         steps.find(|step| {
-            let there = cursors.iter().filter(|(line, at)| step.after(line, *at).is_some()).count();
-            there > 0 && there as f64 >= enough
+            let mut missing = cursors.iter().filter(|(line, at)| step.after(line, *at).is_none());
+            most < cursors.len() && missing.nth(most).is_none()
         })
     }
 }

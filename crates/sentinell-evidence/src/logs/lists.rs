@@ -1,10 +1,11 @@
 //! Lists: lines that differ only in how many variables of one type follow one another.
 
 use super::entry::is_variable;
+use super::hash::Hasher;
 use super::mask::{Kind, Scan};
 use super::table::Table;
 use super::variable::Variable;
-use super::word::{Hasher, Nature};
+use super::word::Nature;
 
 /// How many variables of one type in a row may be a list. Two or three are often a pair or a place.
 const LIST: u32 = 4;

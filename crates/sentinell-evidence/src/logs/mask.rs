@@ -1,8 +1,9 @@
 //! One pass over a line: words and marks, typed variables masked, no allocation for what was seen before.
 
+use super::hash::Hasher;
 use super::timestamp::{leading_stamp, named_month};
 use super::variable::Variable;
-use super::word::{Hasher, LONGEST, Nature, Sink, WordHash, Written, mask_word};
+use super::word::{LONGEST, Nature, Sink, WordHash, Written, mask_word};
 use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,8 @@ pub(super) struct Scan {
     pub(super) hash: u64,
     /// Hash of the figures that belong to names; 0 where there are none.
     pub(super) figures: u32,
+    /// Of all units but the last, which may still grow.
+    whole: Hasher,
     /// Where the quoted message that is being read ends; quotes up to there are plain marks.
     pub(super) message_end: usize,
 }
@@ -126,6 +129,7 @@ impl Scan {
         self.units.clear();
         self.message_end = 0;
         self.figures = 0;
+        self.whole = Hasher::default();
         let bytes = line.as_bytes();
         let limit = bytes.len().min(MOST_BYTES);
         let bytes = &bytes[..limit];
@@ -147,11 +151,10 @@ impl Scan {
         if at < bytes.len() || limit < line.len() {
             self.push_masked(Variable::More, limit, limit, true);
         }
-        let mut whole = Hasher::default();
-        for unit in &self.units {
-            whole.add(unit.hash);
+        if let Some(last) = self.units.last() {
+            self.whole.add(last.hash);
         }
-        self.hash = whole.finish();
+        self.hash = self.whole.finish();
     }
 
     /// Reads the word at `start` and gives the place after it.
@@ -179,10 +182,9 @@ impl Scan {
             looks |= look;
             end += 1;
         }
-        if end - start > 3 && is_plain(looks, end - start) {
-            let mut hasher = Hasher::default();
-            hasher.bytes(&bytes[start..end]);
-            self.push(hasher.finish(), Kind::Word(Nature::Constant), start, end, spaced(bytes, start));
+        let plain = is_plain(looks, end - start);
+        if plain && end - start > 3 {
+            self.push_plain(bytes, start, end, spaced(bytes, start));
             return end;
         }
         if looks == DIGIT && end - start >= LONG_HEX && end - start <= LONGEST {
@@ -198,8 +200,19 @@ impl Scan {
         if end - start <= 3 && self.is_unit_of_size(&bytes[start..end], start) {
             return end;
         }
-        self.push_word(bytes, start, end, spaced(bytes, start));
+        if plain {
+            self.push_plain(bytes, start, end, spaced(bytes, start));
+        } else {
+            self.push_word(bytes, start, end, spaced(bytes, start));
+        }
         end
+    }
+
+    /// A word that [`is_plain`].
+    fn push_plain(&mut self, bytes: &[u8], start: usize, end: usize, spaced: bool) {
+        let mut hasher = Hasher::default();
+        hasher.bytes(&bytes[start..end]);
+        self.push(hasher.finish(), Kind::Word(Nature::Constant), start, end, spaced);
     }
 
     fn push_word(&mut self, bytes: &[u8], start: usize, end: usize, spaced: bool) {
@@ -250,7 +263,12 @@ impl Scan {
         let single = !inside.iter().any(|b| CLASS[usize::from(*b)] == SPACE);
         if next == Some(&b':') || (single && !inside.is_empty() && inside.len() <= 128) {
             self.push_mark(bytes, at);
-            self.push_word(bytes, at + 1, end, false);
+            let looks = inside.iter().fold(0, |looks, byte| looks | LOOKS[usize::from(*byte)]);
+            if is_plain(looks, inside.len()) {
+                self.push_plain(bytes, at + 1, end, false);
+            } else {
+                self.push_word(bytes, at + 1, end, false);
+            }
             return self.push_mark(bytes, end);
         }
         if self.is_message(bytes) {
@@ -295,6 +313,9 @@ impl Scan {
     fn push(&mut self, hash: u64, kind: Kind, start: usize, end: usize, spaced: bool) {
         // A line is cut at MOST_BYTES, so positions fit.
         let (start, end) = (u32::try_from(start).unwrap_or(0), u32::try_from(end).unwrap_or(0));
+        if let Some(last) = self.units.last() {
+            self.whole.add(last.hash);
+        }
         self.units.push(Unit { hash, kind, start, end, spaced });
     }
 }

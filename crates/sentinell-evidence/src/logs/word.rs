@@ -1,5 +1,7 @@
 //! What one word of a log line is: constant text, or a variable of some type.
 
+use super::counts::Counts;
+use super::hash::Hasher;
 use super::variable::Variable;
 use crate::text::is_formatting;
 use serde::{Deserialize, Serialize};
@@ -7,19 +9,6 @@ use std::fmt::Write as _;
 
 /// Longest word looked at; a longer one is a blob.
 pub(super) const LONGEST: usize = 512;
-
-/// Up to seven bytes as a little-endian number, without a copy of unknown length.
-fn remainder(rest: &[u8]) -> u64 {
-    let four = |part: &[u8]| part.try_into().map_or(0, u32::from_le_bytes);
-    match rest.len() {
-        0 => 0,
-        len @ 1..=3 => {
-            let middle = len / 2;
-            u64::from(rest[0]) | u64::from(rest[middle]) << (8 * middle) | u64::from(rest[len - 1]) << (8 * (len - 1))
-        }
-        len => u64::from(four(&rest[..4])) | (u64::from(four(&rest[len - 4..])) >> (8 * (8 - len))) << 32,
-    }
-}
 
 /// Takes the pieces of a masked word: a hasher on the hot path, a string when a template is first written out.
 pub(super) trait Sink {
@@ -92,60 +81,18 @@ impl Sink for Written<'_> {
     }
 }
 
-/// A 64-bit hash over pieces; stable across builds and machines, because template ids are kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hasher(u64);
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl Hasher {
-    const PRIME: u64 = 0xff51_afd7_ed55_8ccd;
-
-    pub(super) fn add(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(29) ^ value).wrapping_mul(Self::PRIME);
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            self.add(u64::from_le_bytes(word));
-        }
-        self.add(remainder(chunks.remainder()) ^ ((bytes.len() as u64) << 56));
-    }
-
-    pub(super) fn finish(self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        mixed ^ (mixed >> 29)
-    }
-}
-
 /// Puts a word's pieces into the sink. A word holds no white space.
 pub(super) fn mask_word(word: &[u8], sink: &mut impl Sink) -> Nature {
     if word.len() > LONGEST {
         return variable(Variable::Blob, sink);
     }
-    let (mut has_digit, mut slashes, mut colons, mut dots) = (false, 0, 0, 0);
-    for byte in word {
-        match byte {
-            b'0'..=b'9' => has_digit = true,
-            b'/' | b'\\' => slashes += 1,
-            b':' => colons += 1,
-            b'.' => dots += 1,
-            _ => {}
-        }
-    }
+    let counts @ Counts { digits, slashes, colons, dots } = Counts::of(word);
     let body = trimmed(word);
     if slashes > 0 {
         if let Some(name) = located(body, colons, slashes) {
             return ended(name, &word[body.len()..], sink);
         }
-    } else if !has_digit {
+    } else if digits == 0 {
         if colons == 0 && word.len() >= 8 && word.iter().all(u8::is_ascii_hexdigit) {
             return variable(Variable::Hex, sink);
         }
@@ -157,7 +104,7 @@ pub(super) fn mask_word(word: &[u8], sink: &mut impl Sink) -> Nature {
             return Nature::Constant;
         }
     }
-    match whole(body, colons) {
+    match whole(body, counts) {
         Some(name) => ended(name, &word[body.len()..], sink),
         None => runs(word, sink),
     }
@@ -214,8 +161,7 @@ fn located(word: &[u8], colons: usize, slashes: usize) -> Option<Variable> {
 }
 
 /// The type of a word that is a variable from end to end.
-fn whole(word: &[u8], colons: usize) -> Option<Variable> {
-    let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
+fn whole(word: &[u8], Counts { digits, colons, dots, .. }: Counts) -> Option<Variable> {
     if word.len() == 36 && is_uuid(word) {
         return Some(Variable::Uuid);
     }
@@ -225,13 +171,13 @@ fn whole(word: &[u8], colons: usize) -> Option<Variable> {
     if word.starts_with(b"0x") || word.starts_with(b"0X") {
         return (word.len() > 2 && word[2..].iter().all(u8::is_ascii_hexdigit)).then_some(Variable::Hex);
     }
-    if is_ip(word) {
+    if dots >= 3 && is_ip(word) {
         return Some(Variable::Ip);
     }
     if colons >= 3 && is_mac(word) {
         return Some(Variable::Mac);
     }
-    if is_host(word) || colons == 1 && is_host_and_port(word) {
+    if dots > 0 && is_host(word) || colons == 1 && is_host_and_port(word) {
         return Some(Variable::Host);
     }
     if colons >= 2 && word.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'%' | b'.')) {

@@ -64,6 +64,17 @@ const WORDS: [(Kind, &[&str]); 6] = [
     ),
 ];
 
+/// Beginnings and parts of names that client libraries, exporters and the scraping itself add
+/// (<https://prometheus.io/docs/instrumenting/writing_clientlibs/>, "Standard and runtime collectors"): how long a garbage
+/// collection or a scrape takes says nothing of how long a request does.
+const WATCHERS: [&str; 4] = ["go_", "python_gc_", "scrape_", "promhttp_"];
+
+/// Whether a series is about the watching, or the runtime, and not about the work.
+pub(crate) fn is_of_the_watcher(name: &str) -> bool {
+    let name = name.strip_prefix("rate(").unwrap_or(name);
+    WATCHERS.iter().any(|beginning| name.starts_with(beginning)) || name.contains("exporter_")
+}
+
 impl Kind {
     /// By the words of a name; the first kind that has one of them.
     pub(crate) fn of(name: &str) -> Self {

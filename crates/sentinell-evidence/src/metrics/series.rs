@@ -49,12 +49,12 @@ impl Clean {
     }
 }
 
-fn is_up(name: &str) -> bool {
+pub(super) fn is_up(name: &str) -> bool {
     name == "up" || name.ends_with("_up") || name == "probe_success"
 }
 
 /// By its name only: a leak rises as steadily as a counter does.
-fn is_counter(name: &str) -> bool {
+pub(crate) fn is_counter(name: &str) -> bool {
     ["_total", "_count", "_sum", "_bucket"].iter().any(|suffix| name.ends_with(suffix))
 }
 

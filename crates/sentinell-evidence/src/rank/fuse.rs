@@ -32,9 +32,9 @@ impl Candidate {
 
 impl Candidate {
     /// Whether a change of the component just before would be the better name for it: the network and the load are what
-    /// is left when nothing else explains slowness.
+    /// is left when nothing else explains slowness, and that it does not answer says what it does, not why.
     pub(super) fn yields_to_a_change(&self) -> bool {
-        self.is_vague() || matches!(self.fault, Fault::NetworkDelay | Fault::CpuOverload)
+        self.is_vague() || matches!(self.fault, Fault::NetworkDelay | Fault::CpuOverload | Fault::Down)
     }
 }
 

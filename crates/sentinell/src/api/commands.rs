@@ -174,7 +174,8 @@ async fn steer(app: &AppState, id: String, command: Command) -> Result<axum::Jso
     Ok(axum::Json(incident.into()))
 }
 
-async fn say(app: &AppState, id: String, command: Command) -> Result<Investigation, ApiError> {
+/// Carries a person's command out.
+pub(in crate::api) async fn say(app: &AppState, id: String, command: Command) -> Result<Investigation, ApiError> {
     let by: Actor = by(&command).clone();
     let id = IncidentId(id);
     let done = app.store.command(&id, command, app.clock.now()).await;

@@ -44,7 +44,9 @@ pub async fn page() -> Response {
 pub(super) fn complete(api: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut api.paths.paths {
         let named = path.contains('{');
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
+            // Handlers of different rooms share names; an id has to be one operation's alone.
+            operation.operation_id = Some(operation_id(method, path));
             document(operation, path, named);
         }
     }
@@ -57,8 +59,16 @@ pub(super) fn complete(api: &mut utoipa::openapi::OpenApi) {
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    let all = [("get", get), ("post", post), ("put", put), ("patch", patch), ("delete", delete)];
+    all.into_iter().filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+}
+
+/// `get_api_incidents_id_journal` for `GET /api/incidents/{id}/journal`.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 /// Paths that answer anybody.
@@ -97,5 +107,23 @@ fn document(operation: &mut Operation, path: &str, named: bool) {
         let content = Content::builder().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
         let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
         operation.responses.responses.entry(status.to_string()).or_insert_with(|| response.build().into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own() {
+        let api = serde_json::to_value(crate::api::openapi()).unwrap();
+        let mut seen = BTreeSet::new();
+        for (path, item) in api["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(seen.insert(id.clone()), "{method} {path}: {id} is taken");
+            }
+        }
+        assert!(seen.contains("get_api_incidents_id_journal"), "{seen:?}");
     }
 }

@@ -1,8 +1,6 @@
 //! How requests are read: every refusal is a problem document, and no input is big or strange enough for a 5xx.
 
-use crate::api::AppState;
 use crate::api::problem::ApiError;
-use crate::store::StoreError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -11,9 +9,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 /// The largest JSON body, bytes.
 pub const JSON_LIMIT: usize = 1 << 20;
+/// How long a body may take to come: less than a request may take, so that it is the sender who hears of it.
+const BODY_PATIENCE: Duration = Duration::from_secs(20);
 /// The longest id or other path segment, bytes.
 const ID_LIMIT: usize = 200;
 
@@ -30,19 +31,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         require_json(&parts.headers)?;
         let bytes = read_body(body, JSON_LIMIT).await?;
         Ok(Self(from_json(&bytes)?, Sha256::digest(&bytes).into()))
-    }
-}
-
-/// Room for one more signal. Where there is none, 503 with `Retry-After` before the body is read, redacted and triaged:
-/// under overload the time goes to what is kept, not to what is refused.
-#[derive(Debug)]
-pub struct Room;
-
-impl FromRequestParts<AppState> for Room {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(_: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        if app.store.is_full() { Err(StoreError::Busy.into()) } else { Ok(Self) }
     }
 }
 
@@ -106,9 +94,11 @@ impl Page {
 /// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
-/// 413 if it is larger, 400 if the connection broke.
+/// 413 if it is larger, 408 if it does not come, 400 if the connection broke.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
+    let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, limit)).await;
+    let read = read.map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come; send it again"))?;
+    read.map_err(|error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
         while let Some(inner) = cause {
             if inner.to_string().contains("length limit exceeded") {

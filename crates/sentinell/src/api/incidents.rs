@@ -141,7 +141,7 @@ fn severity(word: SeverityWord) -> Severity {
     }
 }
 
-fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
+pub(super) fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
     let parse = |text: &str| Timestamp::parse(text).map_err(|why| ApiError::bad_request(format!("`{name}`: {why}")));
     text.map(parse).transpose()
 }

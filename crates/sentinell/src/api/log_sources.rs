@@ -167,7 +167,21 @@ async fn validate(app: &AppState, source: &LogSource) -> Result<(), ApiError> {
     text_of("/name", &source.name, 200)?;
     at_most("/endpoint", source.endpoint.as_deref(), 2000)?;
     at_most("/auth_mode", source.auth_mode.as_deref(), 200)?;
+    plain("/endpoint", source.endpoint.as_deref())?;
     app.known_repo(source.repo_id.as_deref()).await
+}
+
+/// An address is shown to people and models: one line, and no password in it.
+fn plain(pointer: &str, endpoint: Option<&str>) -> Result<(), ApiError> {
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    if endpoint.chars().any(char::is_control) {
+        return Err(ApiError::invalid(pointer, "has control characters in it"));
+    }
+    let place = endpoint.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#', '\\']).next());
+    if place.is_some_and(|place| place.contains('@')) {
+        return Err(ApiError::invalid(pointer, "leave user and password out; they belong into the configuration"));
+    }
+    Ok(())
 }
 
 /// Lists registered log sources.

@@ -1,45 +1,33 @@
 //! Which repository URLs may be registered over the API.
 
 use super::problem::ApiError;
-use reqwest::Url;
-use std::net::IpAddr;
+use sentinell_core::address::is_public_name;
+use sentinell_core::repository::{clone_url, is_odd_port};
 
-/// Checks a repository's URL against the operator's rules.
+/// Checks a repository's URL against the operator's rules. What it resolves to is checked when it is connected to.
 ///
 /// # Errors
 /// 422 at `/repo_url`, naming the configuration line that would allow it.
 pub fn check(url: &str, hosts: &[String]) -> Result<(), ApiError> {
     let refuse = |why: &str| Err(ApiError::invalid("/repo_url", why));
-    let Ok(parsed) = Url::parse(url) else { return refuse("expected an http or https URL") };
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return refuse("expected an http or https URL; folders on this machine are for the operator's file alone");
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return refuse("leave user and password out of the URL; tokens belong into the configuration");
-    }
-    let Some(host) = parsed.host_str() else { return refuse("the URL names no host") };
-    if hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+    let read = match clone_url(url) {
+        Ok(read) => read,
+        Err(why) => return refuse(why),
+    };
+    if read.is_one_of(hosts) {
         return Ok(());
     }
     if !hosts.is_empty() {
         let known = hosts.join(", ");
-        return refuse(&format!("the host is not one of `git.hosts` ({known}); the operator can add it there"));
+        return refuse(&format!(
+            "the host (with its port, where it is not the usual one) is not one of `git.hosts` ({known}); the operator can \
+             add it there"
+        ));
     }
-    if is_public(host) {
+    if is_public_name(read.host) && !is_odd_port(read.port_or_default()) {
         return Ok(());
     }
-    refuse("the host is not a public one; the operator can allow it with `git.hosts = [\"that host\"]`")
-}
-
-/// Whether a host looks like one on the open internet. What it resolves to is checked again when it is connected to.
-fn is_public(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    if bare.parse::<IpAddr>().is_ok() {
-        return false;
-    }
-    let last = bare.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let inner = ["local", "localhost", "internal", "intranet", "lan", "home", "corp", "test", "invalid", "onion"];
-    bare.contains('.') && !inner.contains(&last.as_str())
+    refuse("the host is not a public web server; the operator can allow it with `git.hosts = [\"that host\"]`")
 }
 
 #[cfg(test)]
@@ -53,7 +41,10 @@ mod tests {
         };
         assert!(allowed("https://github.com/a/b", &[]));
         assert!(allowed("http://git.example.org/a/b.git", &[]));
+        assert!(allowed("https://git.example.org:8443/a/b.git", &[]));
         assert!(allowed("https://git.internal/a", &["git.internal"]));
+        assert!(allowed("https://git.internal:9418/a", &["git.internal:9418"]));
+        assert!(!allowed("https://git.internal:6379/a", &["git.internal"]), "a port is not for the caller to choose");
         assert!(!allowed("https://github.com/a/b", &["git.internal"]));
         for url in [
             "",
@@ -69,6 +60,7 @@ mod tests {
             "http://db/a",
             "http://db.internal/a",
             "http://db.internal./a",
+            "http://git.example.org:6379/a",
             "ext::sh -c id",
             "https://",
         ] {

@@ -159,7 +159,7 @@ fn validate(app: &AppState, repo: &Repo) -> Result<(), ApiError> {
     text_of("/repo_url", &repo.repo_url, 2000)?;
     at_most("/description", repo.description.as_deref(), 10_000)?;
     repo_urls::check(&repo.repo_url, &app.config.repo_hosts)?;
-    let fine = !repo.default_branch.starts_with('-') && !repo.default_branch.chars().any(|c| c.is_control());
+    let fine = sentinell_core::repository::is_branch(&repo.default_branch);
     if fine { Ok(()) } else { Err(ApiError::invalid("/default_branch", "is not a branch name")) }
 }
 

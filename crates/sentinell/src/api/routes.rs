@@ -3,13 +3,13 @@
 use super::docs::{Description, complete};
 use super::problem::ApiError;
 use super::{
-    AppState, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies, repos, signals,
-    slack_channels, tokens, usage,
+    AppState, ask, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies, regroup,
+    repos, search, shed, signals, silences, slack_channels, tokens, usage,
 };
 use crate::auth::{self, guard, session};
 use crate::feed::{socket, sse};
 use crate::telemetry::spans;
-use crate::{metrics, ui};
+use crate::{mcp, metrics, ui};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,14 +24,20 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The whole server: REST, stream, page.
+/// The whole server: REST, stream, page, and the tools for other agents, which go through a second REST interface inside.
 pub fn router(state: AppState) -> Router {
+    let rest = layered(rest(), state.clone());
+    layered(self::rest().merge(ui::routes()).merge(mcp::routes(rest)), state)
+}
+
+fn rest() -> Router<AppState> {
     let (router, _) = paths().split_for_parts();
+    router.route("/api/docs", get(docs::page)).route("/api/openapi.json", get(docs::openapi_json))
+}
+
+/// What every request passes.
+fn layered(router: Router<AppState>, state: AppState) -> Router {
     router
-        .route("/", get(ui::index))
-        .route("/assets/{file}", get(ui::asset))
-        .route("/api/docs", get(docs::page))
-        .route("/api/openapi.json", get(docs::openapi_json))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
         .layer(DefaultBodyLimit::disable())
@@ -40,6 +46,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::guard))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal(&"a handler panicked").into_response()))
         .layer(from_fn_with_state(state.clone(), outermost))
+        .layer(from_fn_with_state(state.clone(), shed::shed))
         .with_state(state)
 }
 
@@ -60,12 +67,25 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(signals::post_slack))
         .routes(routes!(signals::github::post_github))
         .routes(routes!(signals::alertmanager::post_alertmanager))
+        .routes(routes!(signals::alertmanager::post_grafana))
+        .routes(routes!(signals::slack::post_events))
+        .routes(routes!(signals::slack::presses::post_interactions))
+        .routes(routes!(signals::senders::post_pagerduty))
+        .routes(routes!(signals::senders::post_sentry))
+        .routes(routes!(signals::senders::post_datadog))
+        .routes(routes!(signals::senders::post_cloudevents))
+        .routes(routes!(signals::senders::post_generic))
+        .routes(routes!(signals::cloudwatch::post_cloudwatch))
+        .routes(routes!(signals::collected::post_otlp))
+        .routes(routes!(signals::collected::post_loki))
+        .routes(routes!(silences::create, silences::list))
+        .routes(routes!(silences::end))
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(policies::create, policies::list))
         .routes(routes!(policies::switch, policies::set_switch))
         .routes(routes!(session::login))
-        .routes(routes!(session::session, session::logout))
+        .routes(routes!(session::session, session::sign_in, session::logout))
         .routes(routes!(session::stream_ticket))
         .routes(routes!(usage::usage))
         .routes(routes!(outbox::list))
@@ -98,6 +118,9 @@ fn stories() -> OpenApiRouter<AppState> {
         .routes(routes!(journal::hypotheses))
         .routes(routes!(journal::actions))
         .routes(routes!(journal::postmortem))
+        .routes(routes!(search::similar))
+        .routes(routes!(search::search))
+        .routes(routes!(search::runbooks))
         .routes(routes!(commands::approve))
         .routes(routes!(commands::reject))
         .routes(routes!(commands::cancel))
@@ -106,6 +129,9 @@ fn stories() -> OpenApiRouter<AppState> {
         .routes(routes!(commands::dismiss))
         .routes(routes!(commands::hint))
         .routes(routes!(commands::note))
+        .routes(routes!(ask::ask))
+        .routes(routes!(regroup::merge))
+        .routes(routes!(regroup::split))
 }
 
 async fn nothing_here() -> ApiError {
@@ -119,7 +145,7 @@ async fn not_that_way() -> ApiError {
     )
 }
 
-/// The first and last that sees a request: its id, its time limit, its line in the log, and headers for browsers. Queries
+/// The first and last that sees a request that is not shed: its id, its time limit, its line in the log, and headers for browsers. Queries
 /// are not logged: a login link has its ticket there.
 async fn outermost(
     State(app): State<AppState>,

@@ -2,25 +2,27 @@
 
 pub mod alertmanager;
 pub mod check;
+pub mod cloudwatch;
+pub mod collected;
 pub mod github;
 pub mod list;
+pub mod many;
+pub mod senders;
+pub mod slack;
 
 use crate::api::AppState;
-use crate::api::extract::{Json, Room};
+use crate::api::extract::Json;
 use crate::api::problem::ApiError;
 use crate::api::views::{IncidentView, new_id};
 use crate::auth::Posting;
-use crate::intake::{Incoming, Receipt, issue, logs, slack};
-use crate::telemetry::spans;
+use crate::intake::{Incoming, Receipt, issue, logs, slack as message};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use sentinell_core::ids::{IncidentId, SignalId};
+use sentinell_core::ids::SignalId;
 use sentinell_core::signal::Severity;
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use std::time::Instant;
-use tracing::Instrument;
 use utoipa::ToSchema;
 
 /// A person's report.
@@ -120,7 +122,6 @@ pub struct NewSlackMessage {
 pub async fn post_issue(
     State(app): State<AppState>,
     _: Posting,
-    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewIssue>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {
@@ -146,7 +147,6 @@ pub async fn post_issue(
 pub async fn post_log(
     State(app): State<AppState>,
     _: Posting,
-    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewLog>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {
@@ -170,7 +170,6 @@ pub async fn post_log(
 pub async fn post_slack(
     State(app): State<AppState>,
     _: Posting,
-    _: Room,
     headers: HeaderMap,
     Json(body, raw): Json<NewSlackMessage>,
 ) -> Result<(StatusCode, axum::Json<IncidentView>), ApiError> {
@@ -185,7 +184,7 @@ pub async fn post_slack(
         Some(id) => Some(id),
         None => app.repo_of_channel(&body.team_id, &body.channel_id).await?,
     };
-    let message = slack::SlackMessage {
+    let written = message::SlackMessage {
         team_id: body.team_id,
         channel_id: body.channel_id,
         message_ts: body.message_ts,
@@ -196,7 +195,7 @@ pub async fn post_slack(
         occurred_at: body.occurred_at,
         metadata: body.metadata,
     };
-    let incoming = slack::incoming(message, receipt(&app, &headers)?);
+    let incoming = message::incoming(written, receipt(&app, &headers)?);
     Ok((StatusCode::ACCEPTED, axum::Json(take_in(&app, incoming, raw).await?)))
 }
 
@@ -223,20 +222,7 @@ pub(crate) async fn accept(
     incoming: Incoming,
     raw: [u8; 32],
 ) -> Result<Option<IncidentView>, ApiError> {
-    let Incoming { signal, fingerprint } = incoming;
-    let accept = crate::store::Accept {
-        new_incident: IncidentId(new_id("inc_", signal.received_at)),
-        signal,
-        fingerprint,
-        raw_sha256: raw,
-        budget: app.budget().await?,
-    };
-    let span = spans::accept(&accept.signal.source, &accept.fingerprint);
-    let began = Instant::now();
-    let taken = app.store.accept(accept).instrument(span.clone()).await;
-    let decision = app.metrics.signal(&taken, began.elapsed());
-    let receipt = taken?;
-    spans::accepted(&span, receipt.incident.as_ref().map(|incident| &incident.id), decision);
+    let receipt = crate::ears::take(&app.store, &app.metrics, incoming, raw).await?;
     Ok(receipt.incident.map(IncidentView::from))
 }
 

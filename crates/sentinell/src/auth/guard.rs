@@ -62,17 +62,45 @@ fn check_origin(app: &AppState, method: &Method, headers: &HeaderMap) -> Result<
     if is_safe(method) && !upgrade {
         return Ok(());
     }
-    let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("null"));
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let same = match origin {
-        Some(origin) => {
-            let place = origin.split_once("://").map_or("", |(_, place)| place);
-            place.eq_ignore_ascii_case(host) || app.config.allowed_origins.iter().any(|allowed| allowed == origin)
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let same = match (origins.next(), origins.next()) {
+        (Some(origin), None) => is_our_page(app, origin.to_str().unwrap_or_default(), host),
+        (Some(_), Some(_)) => false,
+        // Browsers name the origin of a WebSocket; who has only a cookie and names none is not asked further.
+        (None, _) if upgrade && headers.contains_key(header::COOKIE) => headers.contains_key(header::AUTHORIZATION),
+        (None, _) => {
+            let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+            !matches!(site, Some("cross-site" | "same-site"))
         }
-        None => !matches!(site, Some("cross-site" | "same-site")),
     };
     if same { Ok(()) } else { Err(ApiError::forbidden("pages of other origins may not do this; open our own page")) }
+}
+
+/// Whether a page of `origin` is ours: one that the operator named, or one at the very address that was asked. Where the
+/// operator named an origin at that address, its scheme and port count.
+fn is_our_page(app: &AppState, origin: &str, host: &str) -> bool {
+    let Some((scheme, place)) = plain_origin(origin) else { return false };
+    let allowed: Vec<_> = app.config.allowed_origins.iter().filter_map(|allowed| plain_origin(allowed)).collect();
+    if allowed.iter().any(|one| one.0 == scheme && one.1 == place) {
+        return true;
+    }
+    let named = allowed.iter().any(|one| without_port(&one.1).eq_ignore_ascii_case(without_port(host)));
+    !named && plain_origin(&format!("{scheme}://{host}")).is_some_and(|own| own.1 == place)
+}
+
+/// Scheme and place (`host`, or `host:port` where the port is not the scheme's) of an http or https origin.
+fn plain_origin(origin: &str) -> Option<(&'static str, String)> {
+    let (scheme, place) = origin.split_once("://")?;
+    let (scheme, usual) = match scheme {
+        "http" => ("http", ":80"),
+        "https" => ("https", ":443"),
+        _ => return None,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let place = place.to_ascii_lowercase();
+    let place = place.strip_suffix(usual).unwrap_or(&place);
+    (!place.is_empty() && place.bytes().all(plain)).then(|| (scheme, place.to_owned()))
 }
 
 /// Whether a method only reads.

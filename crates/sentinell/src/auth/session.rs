@@ -68,22 +68,42 @@ pub async fn login(State(app): State<AppState>, Query(login): Query<Login>) -> R
     let ticket = secret::hash(&format!("login/{}", login.ticket));
     let Some(principal) = app.store.take_ticket(&ticket, now).await? else {
         return Err(ApiError::unauthorized(
-            "this link was used already or has run out; `sentinell login` prints another",
+            "this link was used already or has run out; open the page and sign in with a token",
         ));
     };
-    let session = secret::mint("sse_")?;
+    let cookie = open(&app, principal, None).await?;
+    let mut answer = Redirect::to("/").into_response();
+    answer.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(answer)
+}
+
+/// Keeps a new session; the answer is its cookie.
+async fn open(app: &AppState, principal: Principal, token_id: Option<String>) -> Result<HeaderValue, ApiError> {
+    let (session, now) = (secret::mint("sse_")?, app.clock.now());
     tracing::info!(actor = %principal.actor, role = word(principal.role), "signed in");
     let kept = Session {
         hash: secret::hash(&session),
         principal,
-        token_id: None,
+        token_id,
         csrf: secret::mint("")?,
         expires_at: now.plus_seconds(SESSION_SECONDS),
     };
     app.store.create_session(kept, now).await?;
     let cookie = format!("{COOKIE}={session}; HttpOnly; SameSite=Strict; Path=/; Max-Age={SESSION_SECONDS}");
-    let mut answer = Redirect::to("/").into_response();
-    let cookie = HeaderValue::from_str(&cookie).map_err(|error| ApiError::internal(&error))?;
+    HeaderValue::from_str(&cookie).map_err(|error| ApiError::internal(&error))
+}
+
+/// Turns the token of the Authorization header into a browser session, which ends when the token is revoked.
+#[utoipa::path(post, path = "/api/session", tag = "sign-in",
+    responses((status = 204, description = "Signed in; the cookie is set")))]
+pub async fn sign_in(State(app): State<AppState>, caller: Caller, headers: HeaderMap) -> Result<Response, ApiError> {
+    let Some(token) = super::bearer(&headers) else {
+        return Err(ApiError::unauthorized("send the token as `Authorization: Bearer <token>`"));
+    };
+    let principal = caller.require(sentinell_core::approval::Role::Viewer)?;
+    let token_id = app.store.token_by_hash(&secret::hash(&token)).await?.map(|token| token.id);
+    let cookie = open(&app, principal, token_id).await?;
+    let mut answer = (StatusCode::NO_CONTENT, axum::Extension(ShownOnce)).into_response();
     answer.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(answer)
 }

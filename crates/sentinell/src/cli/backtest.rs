@@ -4,11 +4,15 @@ use super::{NOT_ENOUGH, block_on, out};
 use crate::backtest::{Past, Summary, Verdict, from_database, from_folder, judge, summary};
 use crate::config::{Config, Habit, Overrides, Surroundings};
 use crate::report::Paint;
+use crate::report::paint::plain;
 use crate::store::{Options, Store};
 use serde_json::json;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// Characters of a name that are shown.
+const SHOWN: usize = 200;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,14 +84,14 @@ fn told(verdicts: &[Verdict], summary: &Summary, paint: Paint) -> anyhow::Result
             (Some(_), Some(rank)) => rank.to_string(),
             (Some(_), None) => "-".to_owned(),
         };
-        writeln!(text, "{mark}  {}", paint.bold(&clean(&verdict.name)))?;
-        writeln!(text, "   was   {}", clean(known.as_deref().unwrap_or("not known")))?;
+        writeln!(text, "{mark}  {}", paint.bold(&plain(&verdict.name, SHOWN)))?;
+        writeln!(text, "   was   {}", plain(known.as_deref().unwrap_or("not known"), SHOWN))?;
         match verdict.said.first() {
             Some(said) => writeln!(
                 text,
                 "   said  {} {}, {:.0} %",
-                clean(&said.component),
-                clean(&said.fault),
+                plain(&said.component, SHOWN),
+                plain(&said.fault, SHOWN),
                 said.confidence * 100.0
             )?,
             None => writeln!(text, "   said  not enough evidence")?,
@@ -104,9 +108,4 @@ fn told(verdicts: &[Verdict], summary: &Summary, paint: Paint) -> anyhow::Result
         writeln!(text, "sure and wrong      {confident_and_wrong} of {graded}   (sure: 80 % or more)")?;
     }
     Ok(text)
-}
-
-/// Names come from outside: nothing in them steers a terminal.
-fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,7 +1,7 @@
 //! `sentinell config check`.
 
 use super::out;
-use crate::config::{Config as Settings, Habit, Model, Overrides, Surroundings, operator, settings_file};
+use crate::config::{Config as Settings, Habit, Model, Overrides, Senders, Surroundings, operator, settings_file};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,18 +13,13 @@ Examples:
 Every problem is named at once, with what to do; secrets are hidden. Exit code 1 if there is any.";
 
 /// Names of the environment that other versions use and this one does not.
-const UNUSED: [&str; 11] = [
+const UNUSED: [&str; 6] = [
     "PINECONE_API_KEY",
     "PINECONE_INDEX",
     "GITHUB_TOKEN",
     "SLACK_BOT_TOKEN",
     "SLACK_APP_TOKEN",
     "SLACK_SIGNING_SECRET",
-    "PAGERDUTY_WEBHOOK_SECRET",
-    "SENTRY_CLIENT_SECRET",
-    "STANDARD_WEBHOOKS_SECRET",
-    "SRE_POLL_INTERVAL_SECONDS",
-    "SRE_ENABLE_AUTO_POLL",
 ];
 
 /// Looks at the configuration.
@@ -57,12 +52,7 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     writeln!(text, "  token       {token}")?;
     let reading = if settings.auth.required { "needs a token" } else { "open on loopback" };
     writeln!(text, "  reading     {reading}")?;
-    let github = if settings.auth.github_webhook_secret.is_some() {
-        "signed (secret hidden)"
-    } else {
-        "refused: no GITHUB_WEBHOOK_SECRET"
-    };
-    writeln!(text, "  github      {github}")?;
+    text += &senders(&settings.auth.senders)?;
     let autonomy = serde_json::to_value(settings.policy.autonomy)?;
     let autonomy = autonomy.as_str().unwrap_or_default();
     writeln!(text, "  autonomy    {autonomy}, {} rule(s)", settings.policy.rules.len())?;
@@ -85,9 +75,13 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     for server in &settings.prometheus {
         writeln!(text, "  prometheus  {}: {}", server.name, without_password(&server.url))?;
     }
+    for (kind, place) in settings.eyes.lines() {
+        writeln!(text, "  {kind:<11} {place}")?;
+    }
     for file in &settings.log_files {
         writeln!(text, "  log file    {}: {}", file.service, file.path.display())?;
     }
+    ears(&mut text, &settings)?;
     for command in &settings.commands {
         writeln!(text, "  command     {}: {}", command.name, command.description)?;
     }
@@ -97,6 +91,21 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     }
     out::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is listened to besides what is posted, and when it is not.
+fn ears(text: &mut String, settings: &Settings) -> std::fmt::Result {
+    for tail in &settings.tails {
+        writeln!(text, "  tail        {}: {}", tail.service.as_deref().unwrap_or("(syslog)"), tail.path.display())?;
+    }
+    for window in &settings.windows {
+        writeln!(text, "  maintenance {}", window.name)?;
+    }
+    if settings.worker.auto_poll {
+        let checks = settings.checked_repos().count();
+        writeln!(text, "  checks      {checks}, every {} s", settings.worker.poll_interval_seconds)?;
+    }
+    Ok(())
 }
 
 /// Where notices go and what their links begin with.
@@ -125,4 +134,26 @@ fn without_password(url: &str) -> String {
         (Some((scheme, rest)), Some((_, host))) if rest.contains('@') => format!("{scheme}://<hidden>@{host}"),
         _ => url.to_owned(),
     }
+}
+
+/// Who may send signals, and what proves it.
+fn senders(senders: &Senders) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for (sender, secret, variable) in [
+        ("github", &senders.github, "GITHUB_WEBHOOK_SECRET"),
+        ("pagerduty", &senders.pagerduty, "PAGERDUTY_WEBHOOK_SECRET"),
+        ("sentry", &senders.sentry, "SENTRY_CLIENT_SECRET"),
+    ] {
+        let signed = if secret.is_some() { "signed (secret hidden)".into() } else { format!("refused: no {variable}") };
+        writeln!(text, "  {sender:<11} {signed}")?;
+    }
+    for topic in senders.sns.iter().flat_map(|sns| &sns.topics) {
+        writeln!(text, "  cloudwatch  {topic}")?;
+    }
+    for mapping in senders.generic.values() {
+        let signed = mapping.secret.is_some() || senders.standard.is_some();
+        let proof = if signed { "signed (secret hidden)" } else { "by token" };
+        writeln!(text, "  generic     {} at /api/signals/generic/{}, {proof}", mapping.name, mapping.name)?;
+    }
+    Ok(text)
 }

@@ -36,6 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   sentinell demo                       # break the town, watch it being mended; about a minute
   sentinell demo --keep                # then leave the server running, to look around
+  sentinell demo --keep --yourself     # approve what is proposed in the browser, yourself
   sentinell demo --story lost_dependency --seed 7
   sentinell demo --list                # what can break
 Everything happens on this machine: a private server on a free loopback port, a database in a temporary folder, and a
@@ -54,6 +55,9 @@ pub struct Args {
     /// Leave the server running when it is over
     #[arg(long)]
     keep: bool,
+    /// Leave the decision to whoever opens the printed link
+    #[arg(long)]
+    yourself: bool,
     /// Keep the database in this file instead of a temporary folder
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -124,10 +128,16 @@ async fn play(args: &Args, folder: &std::path::Path, around: &Surroundings, pain
     let server = Server::start(&config, &operator, store.clone(), clock.clone(), checks).await?;
     let stop = CancellationToken::new();
     let working = tokio::spawn(Arc::clone(&town.worker).run(stop.clone()));
-    let watched = tokio::time::timeout(PATIENCE, watch(&server, &operator, town.town.scene(), paint)).await;
+    if args.yourself {
+        out::print(&format!("Approve it yourself; sign in, once: {}\n\n", server.login_link().await?))?;
+    }
+    let watched = watch(&server, &operator, town.town.scene(), args.yourself, paint);
+    // Approvals lapse after half an hour by themselves.
+    let patience = if args.yourself { 12 * PATIENCE } else { PATIENCE };
+    let watched = tokio::time::timeout(patience, watched).await;
     match watched {
         Ok(watched) => watched?,
-        Err(_) => bail!("the story did not end within {} minutes", PATIENCE.as_secs() / 60),
+        Err(_) => bail!("the story did not end within {} minutes", patience.as_secs() / 60),
     }
     if args.keep {
         out::print(&format!(
@@ -144,8 +154,9 @@ async fn play(args: &Args, folder: &std::path::Path, around: &Surroundings, pain
     Ok(())
 }
 
-/// Sends the town's call for help, shows what happens, lets the person on call approve, and tells how it ended.
-async fn watch(server: &Server, operator: &Secret, scene: &Scene, paint: Paint) -> anyhow::Result<()> {
+/// Sends the town's call for help, shows what happens, lets the person on call approve (unless `yourself` leaves that to
+/// whoever watches), and tells how it ended.
+async fn watch(server: &Server, operator: &Secret, scene: &Scene, yourself: bool, paint: Paint) -> anyhow::Result<()> {
     let base = Url::parse(&format!("http://{}", server.address()))?;
     let admin = Client::with_token(base.clone(), Some(operator.expose().to_owned()))?;
     let token = admin.post(&["api", "tokens"], &json!({"name": ON_CALL, "role": "operator"})).await?;
@@ -159,7 +170,9 @@ async fn watch(server: &Server, operator: &Secret, scene: &Scene, paint: Paint) 
     let (send, mut wanted) = tokio::sync::mpsc::unbounded_channel::<()>();
     let approving = async {
         while wanted.recv().await.is_some() {
-            approve(&ann, &incident).await?;
+            if !yourself {
+                approve(&ann, &incident).await?;
+            }
         }
         anyhow::Ok(())
     };

@@ -3,7 +3,8 @@
 use super::{block_on, out};
 use crate::clock::SystemClock;
 use crate::config::{Config, Habit, Overrides, Surroundings};
-use crate::wire::notifiers::notifiers;
+use crate::slackbot;
+use crate::wire::notifiers::webhooks;
 use anyhow::{anyhow, bail};
 use sentinell_core::notice::Notice;
 use sentinell_core::ports::Clock;
@@ -23,7 +24,7 @@ pub enum Notify {
     /// Send a test notice to one destination
     #[command(after_help = EXAMPLES)]
     Test {
-        /// The destination, as `[[webhooks]]` names it
+        /// The destination, as `[[webhooks]]` names it, or `slack`
         name: String,
         /// Read this file instead of the user's configuration
         #[arg(long, value_name = "FILE")]
@@ -35,13 +36,22 @@ pub(super) fn run(args: Notify, around: &Surroundings) -> anyhow::Result<ExitCod
     let Notify::Test { name, config } = args;
     let config = Config::load(around, Habit::OneShot, config.as_deref(), Overrides::default())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let known = notifiers(&config, &clock)?;
+    let notice = Notice::test(format!("ntc_test_{}", uuid::Uuid::now_v7().simple()), clock.now());
+    if let Some(settings) = config.slack.as_ref().filter(|_| name == slackbot::NAME) {
+        block_on(async { slackbot::greet(settings, &notice).await.map_err(|error| anyhow!("{name}: {error}")) })?;
+        out::print(&format!("{name} took the notice {}\n", notice.id))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let known = webhooks(&config, &clock)?;
     let Some(notifier) = known.iter().find(|notifier| notifier.name() == name) else {
         let names: Vec<_> = known.iter().map(|notifier| notifier.name()).collect();
-        let names = if names.is_empty() { "none; add one under [[webhooks]]".to_owned() } else { names.join(", ") };
+        let names = if names.is_empty() {
+            "none; add one under [[webhooks]], or set SLACK_BOT_TOKEN".to_owned()
+        } else {
+            names.join(", ")
+        };
         bail!("there is no destination `{name}`; there are: {names}");
     };
-    let notice = Notice::test(format!("ntc_test_{}", uuid::Uuid::now_v7().simple()), clock.now());
     block_on(async { notifier.notify(&notice).await.map_err(|error| anyhow!("{name}: {error}")) })?;
     out::print(&format!("{name} took the notice {}\n", notice.id))?;
     Ok(ExitCode::SUCCESS)

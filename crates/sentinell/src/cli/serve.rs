@@ -124,7 +124,8 @@ fn begin(config: &Config) -> anyhow::Result<Exports> {
 }
 
 async fn open(config: &Config) -> anyhow::Result<(Store, Arc<dyn Clock>)> {
-    let options = store::Options { destinations: destinations(config), ..store::Options::default() };
+    let (destinations, windows) = (destinations(config), config.windows.clone());
+    let options = store::Options { destinations, windows, ..store::Options::default() };
     let store = Store::open(config.database.url(), options).await;
     let store = store.with_context(|| format!("cannot open the database {}", config.database))?;
     Ok((store, Arc::new(SystemClock)))
@@ -140,7 +141,10 @@ struct Running {
     stop: CancellationToken,
     worker: JoinHandle<()>,
     mouth: JoinHandle<()>,
+    ears: JoinHandle<()>,
     follower: Option<JoinHandle<()>>,
+    indexer: JoinHandle<()>,
+    followers: JoinHandle<()>,
 }
 
 impl Running {
@@ -148,16 +152,22 @@ impl Running {
         let stop = CancellationToken::new();
         let worker = tokio::spawn(works.worker.run(stop.clone()));
         let mouth = tokio::spawn(works.mouth.run(stop.clone()));
+        let ears = tokio::spawn(works.ears.run(stop.clone()));
         let follower = works.repositories.map(|repositories| tokio::spawn(repositories.follow()));
-        Self { stop, worker, mouth, follower }
+        let indexer = tokio::spawn(works.indexer.follow());
+        let followers = tokio::spawn(works.followers.follow());
+        Self { stop, worker, mouth, ears, follower, indexer, followers }
     }
 
     async fn stop(self) {
         self.stop.cancel();
+        // What it had not kept yet is read again at the next start.
+        self.indexer.abort();
+        self.followers.abort();
         if let Some(follower) = self.follower {
             follower.abort();
         }
-        let ended = async { tokio::join!(self.worker, self.mouth) };
+        let ended = async { tokio::join!(self.worker, self.mouth, self.ears) };
         if tokio::time::timeout(DRAIN, ended).await.is_err() {
             tracing::warn!(
                 "a claim did not come to its next wait in {} s; its lease runs out by itself",

@@ -1,8 +1,9 @@
 //! From what was typed to what may be trusted: every problem at once, each with what to do.
 
-use super::raw::{Raw, RawIdentity, RawKubernetes, RawPrometheus, RawRepo};
+use super::eyes::RawEyes;
+use super::raw::{Raw, RawGit, RawIdentity, RawKubernetes, RawPrometheus, RawRepo, RawWorker};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
-use super::{Config, Database, Problems, Surroundings, webhooks};
+use super::{Config, Database, Mapping, Problems, Senders, Surroundings, slack, webhooks};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,16 +29,25 @@ impl Raw {
             listen,
             database: check.database(self.database.as_deref().unwrap_or("sqlite://sentinell.db")),
             log: self.log.unwrap_or_else(|| "info".into()),
+            log_threshold: self.log_threshold.unwrap_or(sentinell_evidence::case::Level::Error),
             auth,
             policy,
-            worker: Worker {
-                inside_serve: self.worker.inside_serve.unwrap_or(true),
-                lease_seconds: check.between("worker.lease_seconds", self.worker.lease_seconds.unwrap_or(15), 2, 600),
-                concurrency: check.between("worker.concurrency", self.worker.concurrency.unwrap_or(32), 1, 1024),
-            },
+            worker: check.worker(&self.worker),
             model: self.model.check(&mut check.problems),
             kubernetes: self.kubernetes.and_then(|raw| check.kubernetes(raw)),
             prometheus: check.prometheus(self.prometheus),
+            eyes: RawEyes {
+                loki: self.loki,
+                elasticsearch: self.elasticsearch,
+                traces: self.traces,
+                probes: self.probes,
+                postgres: self.postgres,
+                redis: self.redis,
+                machine: self.machine,
+                aws: self.aws,
+                docker: self.docker,
+            }
+            .check(&check.base, &mut check.problems),
             log_files: self
                 .logs
                 .into_iter()
@@ -46,9 +56,11 @@ impl Raw {
                     super::LogFile { path, ..file }
                 })
                 .collect(),
+            tails: super::tail::check(self.tail, &check.base, &mut check.problems),
+            windows: super::maintenance::check(self.maintenance, &mut check.problems),
             recordings: self.recordings.iter().map(|folder| check.folder("recordings", folder)).collect(),
             repos: check.repos(self.repos),
-            git: check.git(self.git.hosts, &self.git.roots, self.git.cache, around),
+            git: check.git(self.git, around),
             commands: check.commands(self.commands),
             programs: programs(around),
             runbooks: self.runbooks.map(|folder| check.folder("runbooks", &folder)),
@@ -60,6 +72,8 @@ impl Raw {
             public_url: webhooks::public_url(self.public_url, &mut check.problems),
             allowed_hosts: webhooks::allowed_hosts(self.allowed_hosts, &mut check.problems),
             webhooks: webhooks::check(self.webhooks, &mut check.problems),
+            slack: slack::check(self.slack, &mut check.problems),
+            memory: self.memory.check(&mut check.problems),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
     }
@@ -117,6 +131,21 @@ impl Checker {
         Database::new(url)
     }
 
+    fn worker(&mut self, raw: &RawWorker) -> Worker {
+        Worker {
+            inside_serve: raw.inside_serve.unwrap_or(true),
+            lease_seconds: self.between("worker.lease_seconds", raw.lease_seconds.unwrap_or(15), 2, 600),
+            concurrency: self.between("worker.concurrency", raw.concurrency.unwrap_or(32), 1, 1024),
+            auto_poll: raw.auto_poll.unwrap_or(false),
+            poll_interval_seconds: self.between(
+                "worker.poll_interval_seconds",
+                raw.poll_interval_seconds.unwrap_or(300),
+                10,
+                86_400,
+            ),
+        }
+    }
+
     fn auth(&mut self, raw: &Raw, listen: SocketAddr) -> Auth {
         let token = raw.auth.operator_token.clone();
         if token.as_ref().is_some_and(|token| token.expose().len() < SHORTEST_TOKEN) {
@@ -137,7 +166,27 @@ impl Checker {
         Auth {
             required: raw.auth.required.unwrap_or(false) || !listen.ip().is_loopback(),
             operator_token: token,
-            github_webhook_secret: raw.auth.github_webhook_secret.clone(),
+            senders: self.senders(raw),
+        }
+    }
+
+    fn senders(&mut self, raw: &Raw) -> Senders {
+        for mapping in &raw.generic {
+            mapping.problems().into_iter().for_each(|problem| self.problem(problem));
+        }
+        let generic: BTreeMap<String, Mapping> =
+            raw.generic.iter().map(|mapping| (mapping.name.clone(), mapping.clone())).collect();
+        if generic.len() < raw.generic.len() {
+            self.problem("generic: two have the same name; each needs one of its own");
+        }
+        Senders {
+            github: raw.auth.github_webhook_secret.clone(),
+            slack: raw.auth.slack_signing_secret.clone(),
+            pagerduty: raw.auth.pagerduty_webhook_secret.clone(),
+            sentry: raw.auth.sentry_client_secret.clone(),
+            standard: raw.auth.standard_webhooks_secret.clone(),
+            generic,
+            sns: super::sns::check(&raw.cloudwatch, &mut self.problems),
         }
     }
 
@@ -228,25 +277,30 @@ impl Checker {
     fn repos(&mut self, raw: BTreeMap<String, RawRepo>) -> BTreeMap<String, RepoRules> {
         let mut finished = BTreeMap::new();
         for (name, repo) in raw {
-            match repo.check.first() {
-                Some(program) => self.program(&format!("repos.{name}.check"), program),
-                None => self.problem(format!("repos.{name}.check: empty; name a program and its arguments")),
+            match repo.check.as_deref() {
+                Some([program, ..]) => self.program(&format!("repos.{name}.check"), program),
+                Some([]) => self.problem(format!("repos.{name}.check: empty; name a program and its arguments")),
+                None if repo.folder.is_none() => {
+                    self.problem(format!("repos.{name}: name a folder (a local clone), a check, or both"));
+                }
+                None => {}
             }
             let seconds = repo.timeout_seconds.unwrap_or(300);
             let timeout_seconds = self.between(&format!("repos.{name}.timeout_seconds"), seconds, 1, 3600);
             let folder = repo.folder.map(|folder| self.folder(&format!("repos.{name}.folder"), &folder));
-            finished.insert(name, RepoRules { check: repo.check, folder, timeout_seconds });
+            finished.insert(name, RepoRules { check: repo.check.unwrap_or_default(), folder, timeout_seconds });
         }
         finished
     }
 
-    fn git(&mut self, hosts: Vec<String>, roots: &[PathBuf], cache: Option<PathBuf>, around: &Surroundings) -> Git {
+    fn git(&mut self, raw: RawGit, around: &Surroundings) -> Git {
+        let RawGit { hosts, private, roots, cache } = raw;
         let roots = roots.iter().map(|root| self.folder("git.roots", root)).collect();
         let cache = cache.map(|cache| self.path(&cache)).or_else(|| Some(around.cache_folder()?.join("repos")));
         if cache.is_none() {
             self.problem("git.cache: no home folder to keep checkouts in; set SRE_REPO_CACHE");
         }
-        Git { hosts, roots, cache: cache.unwrap_or_default() }
+        Git { hosts, private, roots, cache: cache.unwrap_or_default() }
     }
 
     fn commands(&mut self, commands: Vec<Command>) -> Vec<Command> {

@@ -1,12 +1,20 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
+use super::eyes::{RawAws, RawDatabase, RawDocker, RawMachine, RawProbe, RawServer};
+use super::maintenance::RawWindow;
+use super::memory::RawMemory;
 use super::model::RawModel;
 use super::sections::{Command, LogFile};
+use super::senders::Mapping;
+use super::slack::RawSlack;
+use super::sns::RawCloudwatch;
+use super::tail::Tail;
 use super::telemetry::RawTelemetry;
 use super::webhooks::RawWebhook;
 use crate::store::Retention;
 use sentinell_core::policy::{Autonomy, Budget, Rule};
+use sentinell_evidence::case::Level;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +26,7 @@ pub(super) struct Raw {
     pub listen: Option<String>,
     pub database: Option<String>,
     pub log: Option<String>,
+    pub log_threshold: Option<Level>,
     pub autonomy: Option<Autonomy>,
     pub auth: RawAuth,
     pub policy: RawPolicy,
@@ -26,7 +35,18 @@ pub(super) struct Raw {
     pub model: RawModel,
     pub kubernetes: Option<RawKubernetes>,
     pub prometheus: Vec<RawPrometheus>,
+    pub loki: Vec<RawServer>,
+    pub elasticsearch: Vec<RawServer>,
+    pub traces: Vec<RawServer>,
+    pub probes: Vec<RawProbe>,
+    pub postgres: Vec<RawDatabase>,
+    pub redis: Vec<RawDatabase>,
+    pub machine: Option<RawMachine>,
+    pub aws: Vec<RawAws>,
+    pub docker: Option<RawDocker>,
     pub logs: Vec<LogFile>,
+    pub tail: Vec<Tail>,
+    pub maintenance: Vec<RawWindow>,
     pub recordings: Vec<PathBuf>,
     pub repos: BTreeMap<String, RawRepo>,
     pub git: RawGit,
@@ -37,6 +57,10 @@ pub(super) struct Raw {
     pub public_url: Option<String>,
     pub allowed_hosts: Vec<String>,
     pub webhooks: Vec<RawWebhook>,
+    pub generic: Vec<Mapping>,
+    pub slack: RawSlack,
+    pub cloudwatch: RawCloudwatch,
+    pub memory: RawMemory,
     /// The folder that relative paths of the file are meant from.
     #[serde(skip)]
     pub base: PathBuf,
@@ -48,6 +72,10 @@ pub(super) struct RawAuth {
     pub operator_token: Option<Secret>,
     pub required: Option<bool>,
     pub github_webhook_secret: Option<Secret>,
+    pub slack_signing_secret: Option<Secret>,
+    pub pagerduty_webhook_secret: Option<Secret>,
+    pub sentry_client_secret: Option<Secret>,
+    pub standard_webhooks_secret: Option<Secret>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +92,8 @@ pub(super) struct RawWorker {
     pub inside_serve: Option<bool>,
     pub lease_seconds: Option<u32>,
     pub concurrency: Option<usize>,
+    pub auto_poll: Option<bool>,
+    pub poll_interval_seconds: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,7 +128,8 @@ pub(super) struct RawPrometheus {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRepo {
-    pub check: Vec<String>,
+    #[serde(default)]
+    pub check: Option<Vec<String>>,
     #[serde(default)]
     pub folder: Option<PathBuf>,
     #[serde(default)]
@@ -109,6 +140,7 @@ pub(super) struct RawRepo {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawGit {
     pub hosts: Vec<String>,
+    pub private: Vec<String>,
     pub roots: Vec<PathBuf>,
     pub cache: Option<PathBuf>,
 }
@@ -148,8 +180,19 @@ impl Raw {
         self.database = get("DATABASE_URL").or(self.database.take());
         self.log = get("SENTINELL_LOG").or(self.log.take());
         self.auth.operator_token = secret("SENTINELL_OPERATOR_TOKEN").or(self.auth.operator_token.take());
-        self.auth.github_webhook_secret = secret("GITHUB_WEBHOOK_SECRET").or(self.auth.github_webhook_secret.take());
+        for (setting, variable) in [
+            (&mut self.auth.github_webhook_secret, "GITHUB_WEBHOOK_SECRET"),
+            (&mut self.auth.slack_signing_secret, "SLACK_SIGNING_SECRET"),
+            (&mut self.auth.pagerduty_webhook_secret, "PAGERDUTY_WEBHOOK_SECRET"),
+            (&mut self.auth.sentry_client_secret, "SENTRY_CLIENT_SECRET"),
+            (&mut self.auth.standard_webhooks_secret, "STANDARD_WEBHOOKS_SECRET"),
+        ] {
+            *setting = secret(variable).or(setting.take());
+        }
+        self.slack.app_token = secret("SLACK_APP_TOKEN").or(self.slack.app_token.take());
+        self.slack.bot_token = secret("SLACK_BOT_TOKEN").or(self.slack.bot_token.take());
         self.model.lay_environment(variables);
+        self.aws.iter_mut().for_each(|aws| aws.lay_environment(variables));
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {
@@ -163,12 +206,23 @@ impl Raw {
                 Err(_) => problems.push("SENTINELL_AUTONOMY: expected observe, suggest, approve or automatic".into()),
             }
         }
+        self.memory.lay_environment(get, problems);
         self.telemetry.lay_environment(get, problems);
-        if let Some(word) = get("SRE_ENABLE_AGENT_WORKER") {
+        for (setting, variable) in [
+            (&mut self.worker.inside_serve, "SRE_ENABLE_AGENT_WORKER"),
+            (&mut self.worker.auto_poll, "SRE_ENABLE_AUTO_POLL"),
+        ] {
+            let Some(word) = get(variable) else { continue };
             match word.to_ascii_lowercase().as_str() {
-                "1" | "true" | "yes" | "on" => self.worker.inside_serve = Some(true),
-                "0" | "false" | "no" | "off" => self.worker.inside_serve = Some(false),
-                _ => problems.push("SRE_ENABLE_AGENT_WORKER: expected true or false".into()),
+                "1" | "true" | "yes" | "on" => *setting = Some(true),
+                "0" | "false" | "no" | "off" => *setting = Some(false),
+                _ => problems.push(format!("{variable}: expected true or false")),
+            }
+        }
+        if let Some(word) = get("SRE_POLL_INTERVAL_SECONDS") {
+            match word.parse() {
+                Ok(seconds) => self.worker.poll_interval_seconds = Some(seconds),
+                Err(_) => problems.push("SRE_POLL_INTERVAL_SECONDS: expected a number of seconds".into()),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The finished sections of [`Config`](super::Config).
 
-use super::Secret;
+use super::{Secret, Senders};
 use sentinell_core::action::{BlastRadius, Verification};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ pub struct Auth {
     pub operator_token: Option<Secret>,
     /// Whether reading and posting signals need a token too. Always true off loopback.
     pub required: bool,
-    /// What GitHub signs its webhooks with. None: bare webhooks are refused.
-    pub github_webhook_secret: Option<Secret>,
+    /// How senders of signals prove who they are.
+    pub senders: Senders,
 }
 
 /// How the worker works.
@@ -26,6 +26,10 @@ pub struct Worker {
     pub lease_seconds: u32,
     /// How many incidents are worked on side by side.
     pub concurrency: usize,
+    /// Whether the checks of repositories run by the clock.
+    pub auto_poll: bool,
+    /// How often each of them does, seconds.
+    pub poll_interval_seconds: u32,
 }
 
 /// One identity towards a cluster.
@@ -93,9 +97,9 @@ pub struct LogFile {
 /// What may be done with one registered repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepoRules {
-    /// Its check command: program (an absolute path) and arguments. Never from the API or the repository.
+    /// Its check command: program (an absolute path) and arguments; empty: none. Never from the API or the repository.
     pub check: Vec<String>,
-    /// Where the check runs.
+    /// Its local clone, where the check runs.
     pub folder: Option<PathBuf>,
     /// How long it may take, seconds.
     pub timeout_seconds: u32,
@@ -104,8 +108,11 @@ pub struct RepoRules {
 /// Which repositories may be registered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Git {
-    /// Hosts whose https URLs are allowed; empty: any public host.
+    /// Hosts whose repositories may be registered and, over https, read (`host:port` where the port is not the usual one).
+    /// Empty: those of any public host may be registered, none is read.
     pub hosts: Vec<String>,
+    /// Those of them that may be at addresses that are not public.
+    pub private: Vec<String>,
     /// Folders under which local repositories may be read.
     pub roots: Vec<PathBuf>,
     /// Where checkouts are kept.

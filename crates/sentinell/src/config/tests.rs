@@ -36,6 +36,8 @@ fn every_problem_is_named_at_once() {
         lease_seconds = 0
         [repos.shop]
         check = ["make"]
+        [repos.till]
+        timeout_seconds = 5
         [[commands]]
         name = "restart"
         description = "restarts it"
@@ -58,6 +60,7 @@ fn every_problem_is_named_at_once() {
         "recordings:",
         "lease_seconds: 0",
         "repos.shop.check: `make` must be an absolute path",
+        "repos.till: name a folder (a local clone), a check, or both",
         "commands.restart.program: `cachectl` must be an absolute path",
         "commands.restart.verification.queries",
         "SRE_ENABLE_AGENT_WORKER",
@@ -167,4 +170,153 @@ fn every_problem_of_a_model_is_named() {
         assert!(said.contains(&format!("model.{needle}")), "{needle} is missing in\n{said}");
     }
     assert!(!said.contains("hunter2"));
+}
+
+#[test]
+fn where_the_eyes_look_is_known_and_no_secret_is_printed() {
+    let toml = r#"
+        [[loki]]
+        url = "https://logs.example/"
+        org_id = "fair"
+        user = "ann"
+        password = "hunter2"
+        [[loki]]
+        url = "http://127.0.0.1:3100"
+        [[elasticsearch]]
+        url = "https://es.example:9200"
+        api_key = "hunter2"
+        [[traces]]
+        url = "http://127.0.0.1:3200"
+        store = "tempo"
+        [[probes]]
+        name = "till"
+        url = "https://ann:hunter2@till.example/health?key=hunter2"
+        service = "fair/till"
+        [[postgres]]
+        name = "till-db"
+        url = "postgres://ann:hunter2@db.example/till"
+        used_by = ["fair/till"]
+        [[redis]]
+        name = "cache"
+        url = "rediss://:hunter2@cache.example"
+        [machine]
+        host = "booth-1"
+        units = ["till.service"]
+        [[aws]]
+        region = "eu-west-1"
+        access_key_id = "hunter2"
+        secret_access_key = "hunter2"
+        session_token = "hunter2"
+        [docker]
+        host = "booth-1"
+    "#;
+    let config = load(toml, &[], Habit::Server).unwrap();
+    assert_eq!(config.eyes.loki[1].name, "loki2");
+    assert_eq!(
+        (config.eyes.elasticsearch[0].index.as_str(), config.eyes.probes[0].subject.as_str()),
+        ("logs-*", "service/fair/till")
+    );
+    let printed = format!("{:?} {:?}", config.eyes.lines(), config.eyes);
+    assert!(printed.contains("https://till.example/health") && !printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
+    let toml = r#"
+        [[loki]]
+        url = "https://ann:hunter2@logs.example"
+        index = "x"
+        user = "ann"
+        [[elasticsearch]]
+        url = "es.example"
+        [[probes]]
+        name = "till"
+        url = "till.example"
+        status = [7]
+        ca_file = "nowhere.pem"
+        [[redis]]
+        name = "cache"
+        url = "cache.example?hunter2"
+        [machine]
+        host = ""
+        units = ["till"]
+        journalctl = "journalctl"
+        [[aws]]
+        region = "here or there"
+        endpoint = "https://ann:hunter2@vpce.example"
+        secret_access_key = "hunter2"
+        [docker]
+        socket = "docker.sock"
+    "#;
+    let said = problems(toml, &[]);
+    for needle in [
+        "no name or password",
+        "index means nothing",
+        "one way to say",
+        "elasticsearch `elasticsearch`",
+        "url must begin with https://, http://",
+        "status 7",
+        "nowhere.pem",
+        "redis `cache`: url must begin",
+        "machine.host",
+        "machine.units",
+        "machine.journalctl",
+        "aws `cloudwatch`: region",
+        "aws `cloudwatch`: endpoint",
+        "access_key_id and secret_access_key together",
+        "docker.socket",
+    ] {
+        assert!(said.contains(needle), "{needle} is missing in:\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "a secret was printed");
+}
+
+#[test]
+fn the_memorys_connections_need_their_keys_and_fit_each_other() {
+    let memory = |toml: &str, env: &[(&str, &str)]| load(toml, env, Habit::Server).unwrap().memory;
+    let nothing = memory("", &[("OPENAI_API_KEY", "sk-1")]);
+    assert!(
+        nothing.embeddings.is_none() && nothing.pinecone.is_none() && nothing.missing.is_none() && nothing.pgvector
+    );
+    let both = memory("", &[("OPENAI_API_KEY", "sk-1"), ("PINECONE_API_KEY", "pc-1")]);
+    let (embeddings, pinecone) = (both.embeddings.unwrap(), both.pinecone.unwrap());
+    assert_eq!((embeddings.model.as_str(), embeddings.dimensions), ("text-embedding-3-large", 1024));
+    assert_eq!(
+        (pinecone.index.as_str(), pinecone.region.as_str(), pinecone.dimension),
+        ("sentinell-context", "us-east-1", 1024)
+    );
+    let half = memory("", &[("PINECONE_API_KEY", "pc-1")]);
+    assert!(half.pinecone.is_none() && half.missing.unwrap().contains("OPENAI_API_KEY"));
+    let own = "[memory.embeddings]\nurl = \"http://models:8080/v1\"\nmodel = \"small\"\ndimensions = 576";
+    let own = memory(own, &[("OPENAI_API_KEY", "sk-1")]).embeddings.unwrap();
+    assert!(own.key.is_none() && own.dimensions == 576, "OpenAI's key goes to OpenAI only");
+    let toml = "[memory.embeddings]\nurl = \"ftp://a:hunter2@b\"\nmodel = \"small\"\ntimeout_seconds = 0\n\
+                [memory.pinecone]\napi_key = \"pc-1\"\nindex = \"Bad Name\"\ndimension = 0\ncontrol_url = \"http://elsewhere\"";
+    let said = problems(toml, &[]);
+    for needle in ["embeddings.url", "out of range; 1 to 16000", "timeout_seconds", "pinecone.index", "control_url"] {
+        assert!(said.contains(needle), "{needle}: {said}");
+    }
+    assert!(!said.contains("hunter2"));
+    let apart = "[memory.embeddings]\nurl = \"http://models\"\nmodel = \"small\"\ndimensions = 576\n[memory.pinecone]\napi_key = \"pc-1\"";
+    assert!(problems(apart, &[("PINECONE_DIMENSION", "1024")]).contains("must be the same"));
+}
+
+#[test]
+fn who_asks_amazon_is_found_as_amazons_own_programs_find_it() {
+    let who = |env: &[(&str, &str)]| {
+        let config = load("[[aws]]\n", &[env, &[("AWS_REGION", "eu-west-1")]].concat(), Habit::Server).unwrap();
+        config.eyes.aws[0].identity.clone()
+    };
+    let keys = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_PROFILE", "fair")];
+    assert!(matches!(who(&keys), AwsIdentity::Keys { .. }));
+    let pod = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/jwt"), ("AWS_ROLE_ARN", "arn:x")];
+    assert!(matches!(who(&pod), AwsIdentity::WebIdentity { role, .. } if role == "arn:x"));
+    let profile = who(&keys[2..]);
+    assert!(
+        matches!(&profile, AwsIdentity::Profile { file, name } if name == "fair" && file.ends_with(".aws/credentials"))
+    );
+    let task = who(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")]);
+    assert!(matches!(task, AwsIdentity::Container { url, .. } if url == "http://169.254.170.2/v2/x"));
+    assert_eq!(who(&[]), AwsIdentity::Instance);
+    assert!(problems("[[aws]]\nregion = \"eu-west-1\"", &[("AWS_EC2_METADATA_DISABLED", "true")]).contains("nobody"));
 }

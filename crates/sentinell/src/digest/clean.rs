@@ -15,6 +15,9 @@ pub fn clean(mut observation: Observation) -> Observation {
             Telemetry::KubernetesText { output, .. } => clean_text(output),
             Telemetry::Traces { spans, .. } => spans.iter_mut().for_each(|span| clean_text(&mut span.operation)),
             Telemetry::Change { change } => clean_text(&mut change.summary),
+            Telemetry::Precedent { precedent } => {
+                [&mut precedent.title, &mut precedent.outcome].into_iter().for_each(clean_text);
+            }
             Telemetry::Metric { .. } | Telemetry::Call { .. } => {}
         }
     }

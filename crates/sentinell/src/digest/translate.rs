@@ -1,6 +1,6 @@
 //! Core's telemetry in the engine's columns.
 
-use sentinell_core::evidence::{Change, Gap, LogLine, Observation, Span, Telemetry};
+use sentinell_core::evidence::{Change, LogLine, Observation, Span, Telemetry};
 use sentinell_core::time::Timestamp;
 use sentinell_evidence::case::{self, Case, KubernetesRead, Level, LogStream, Series};
 use sentinell_evidence::finding::{self, Entity, EntityKind};
@@ -42,6 +42,8 @@ fn add(case: &mut Case, telemetry: &Telemetry) {
         Telemetry::Traces { spans, .. } => case.spans.extend(spans.iter().map(span)),
         Telemetry::Change { change } => case.changes.push(changed(change)),
         Telemetry::Call { caller, callee } => case.calls.push((entity(caller), entity(callee))),
+        // What happened once before says nothing of what happens now.
+        Telemetry::Precedent { .. } => {}
     }
 }
 
@@ -111,15 +113,6 @@ pub(crate) fn entity(text: &str) -> Entity {
         Some((namespace, name)) if kind != EntityKind::LogStream => Entity::new(kind, name).in_namespace(namespace),
         _ => Entity::new(kind, rest),
     }
-}
-
-/// The engine's gaps and the tool's, each once.
-pub(super) fn gaps(engine: &[finding::Gap], observation: &Observation) -> Vec<Gap> {
-    let of_engine = engine.iter().map(|gap| Gap { what: gap.what.clone(), why: gap.why.clone() });
-    let mut gaps: Vec<Gap> = of_engine.chain(observation.gaps.iter().cloned()).collect();
-    gaps.sort();
-    gaps.dedup();
-    gaps
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Alertmanager's webhook, version 4: each alert of a notification is a signal of its own.
+//! Alertmanager's webhook, version 4, and Grafana's, which is built on it: each alert of a notification is a signal of its
+//! own (<https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>,
+//! <https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/>).
 
-use super::{Incoming, LABELS_LIMIT, Receipt, TITLE_LIMIT, text};
+use super::{Incoming, LABELS_LIMIT, Receipt, TITLE_LIMIT, severity, text};
 use sentinell_core::alert::fingerprint;
-use sentinell_core::signal::{Severity, SignalState, SignalType};
+use sentinell_core::signal::{SignalState, SignalType};
 use sentinell_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -45,6 +47,12 @@ pub struct Alert {
     /// Where its rule can be looked up.
     #[serde(default, rename = "generatorURL")]
     pub generator_url: Option<String>,
+    /// What the rule saw, as Grafana tells it.
+    #[serde(default)]
+    pub values: Option<BTreeMap<String, serde_json::Value>>,
+    /// The panel that Grafana watches.
+    #[serde(default, rename = "panelURL")]
+    pub panel_url: Option<String>,
 }
 
 /// What Alertmanager says of an alert.
@@ -57,15 +65,15 @@ pub enum AlertStatus {
     Resolved,
 }
 
-/// Maps one alert. The same labels are the same alert.
-pub fn incoming(alert: Alert, receipt: Receipt) -> Incoming {
+/// Maps one alert of `source`. The same labels are the same alert.
+pub fn incoming(source: &str, alert: Alert, receipt: Receipt) -> Incoming {
     let parts = alert.labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    let fingerprint = fingerprint(std::iter::once("alertmanager").chain(parts));
+    let fingerprint = fingerprint(std::iter::once(source).chain(parts));
     let note = |name: &str| alert.annotations.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let name = alert.labels.get("alertname").map_or("alert", String::as_str);
     let title = note("summary").map_or_else(|| name.to_owned(), |summary| format!("{name}: {summary}"));
     let body = note("description").or(note("message")).or(note("summary")).unwrap_or(name);
-    let mut signal = receipt.signal(SignalType::Alert, "alertmanager", &title, body);
+    let mut signal = receipt.signal(SignalType::Alert, source, &title, body);
     signal.state = match alert.status {
         AlertStatus::Firing => SignalState::Firing,
         AlertStatus::Resolved => SignalState::Resolved,
@@ -81,15 +89,17 @@ pub fn incoming(alert: Alert, receipt: Receipt) -> Incoming {
     let label = |(name, value): (&String, &String)| (text::line(name, TITLE_LIMIT), text::line(value, TITLE_LIMIT));
     signal.labels = alert.labels.iter().take(LABELS_LIMIT).map(label).collect();
     let runbook = note("runbook_url").map(|url| text::line(url, TITLE_LIMIT));
-    signal.metadata = json!({ "starts_at": alert.starts_at, "ends_at": alert.ends_at, "runbook_url": runbook });
-    Incoming { signal, fingerprint }
-}
-
-fn severity(word: &str) -> Severity {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "critical" | "page" | "emergency" | "fatal" => Severity::Critical,
-        "high" | "error" | "major" => Severity::High,
-        "low" | "info" | "informational" | "none" | "debug" => Severity::Low,
-        _ => Severity::Medium,
+    let mut metadata = json!({ "starts_at": alert.starts_at, "ends_at": alert.ends_at, "runbook_url": runbook });
+    if let Some(panel) = &alert.panel_url {
+        metadata["panel_url"] = json!(text::line(panel, TITLE_LIMIT));
     }
+    if let Some(values) = alert.values {
+        let seen = values
+            .into_iter()
+            .take(LABELS_LIMIT)
+            .filter_map(|(name, value)| Some((text::line(&name, TITLE_LIMIT), value.as_f64()?)));
+        metadata["values"] = seen.collect::<BTreeMap<_, _>>().into_iter().collect();
+    }
+    signal.metadata = metadata;
+    Incoming { signal, fingerprint }
 }

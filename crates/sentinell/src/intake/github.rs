@@ -1,6 +1,10 @@
-//! A GitHub webhook: failed runs and deployments and newly opened issues are alerts; everything else is kept, no more.
+//! A GitHub webhook: failed runs and deployments and newly opened issues are alerts; pushes, merges, deployments and releases
+//! are changes, kept for the incidents after them; everything else is kept, no more.
+
+mod changes;
 
 use super::{Incoming, Receipt, text};
+pub(crate) use changes::within as changes_within;
 use sentinell_core::alert::fingerprint;
 use sentinell_core::signal::{Severity, SignalState, SignalType};
 use serde_json::{Value, json};
@@ -31,7 +35,21 @@ pub fn incoming(delivery: Delivery<'_>, receipt: Receipt) -> Incoming {
             let (name, branch) = (say("/workflow_run/name"), say("/workflow_run/head_branch"));
             let (end, message) = (say("/workflow_run/conclusion"), say("/workflow_run/head_commit/message"));
             let key = format!("{name}/{branch}");
-            (format!("{name} on {branch}: {end}"), message, key, say("/workflow_run/html_url"), ended(end))
+            let state = if is_default(payload, branch) { ended(end) } else { SignalState::Resolved };
+            (format!("{name} on {branch}: {end}"), message, key, say("/workflow_run/html_url"), state)
+        }
+        ("check_run", "completed") => {
+            let (name, branch) = (say("/check_run/name"), say("/check_run/check_suite/head_branch"));
+            let end = say("/check_run/conclusion");
+            let key = format!("{name}/{branch}");
+            let state = if is_default(payload, branch) { ended(end) } else { SignalState::Resolved };
+            (
+                format!("{name} on {branch}: {end}"),
+                say("/check_run/output/summary"),
+                key,
+                say("/check_run/html_url"),
+                state,
+            )
         }
         ("deployment_status", _) => {
             let (environment, end) = (say("/deployment/environment"), say("/deployment_status/state"));
@@ -59,8 +77,18 @@ pub fn incoming(delivery: Delivery<'_>, receipt: Receipt) -> Incoming {
     signal.source_ref = (!url.is_empty()).then(|| text::line(url, super::TITLE_LIMIT));
     signal.labels.insert("repository".into(), text::line(repository, super::TITLE_LIMIT));
     signal.labels.insert("event".into(), text::line(event, super::TITLE_LIMIT));
-    signal.metadata = json!({ "event": text::line(event, super::TITLE_LIMIT), "action": say("/action") });
+    signal.metadata =
+        json!({ "event": text::line(event, super::TITLE_LIMIT), "action": text::line(say("/action"), 60) });
+    let changes = changes::told(event, payload);
+    if !changes.is_empty() {
+        signal.metadata["changes"] = json!(changes);
+    }
     Incoming { signal, fingerprint }
+}
+
+/// Whether a branch is the one that people rely on: what fails on others is somebody's work in progress.
+fn is_default(payload: &Value, branch: &str) -> bool {
+    payload.pointer("/repository/default_branch").and_then(Value::as_str).is_none_or(|default| default == branch)
 }
 
 fn ended(conclusion: &str) -> SignalState {

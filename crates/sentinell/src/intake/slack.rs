@@ -45,6 +45,9 @@ pub fn incoming(message: SlackMessage, mut receipt: Receipt) -> Incoming {
     signal.metadata = text::value(message.metadata);
     signal.labels.insert("slack_channel".into(), text::line(channel_id, super::TITLE_LIMIT));
     signal.labels.insert("slack_ts".into(), text::line(message_ts, super::TITLE_LIMIT));
+    if let Some(thread) = &message.thread_ts {
+        signal.labels.insert("slack_thread".into(), text::line(thread, super::TITLE_LIMIT));
+    }
     if let Some(user) = &message.user {
         signal.labels.insert("slack_user".into(), text::line(user, super::TITLE_LIMIT));
     }

@@ -42,9 +42,11 @@ fn bounded(text: &str, limit: usize) -> String {
     format!("{}{MARK}", &text[..end])
 }
 
-/// The kind of a log message: the constant words of its first line, with what changes from one to the next masked.
+/// The kind of a log message: the constant words of its first line, with what changes from one to the next masked, secrets
+/// among it.
 pub(super) fn template(message: &str) -> String {
     let first = bounded(message.trim().lines().next().unwrap_or_default(), super::TITLE_LIMIT);
+    let first = redact(&first);
     let mut miner = sentinell_evidence::logs::Miner::default();
     let kind = miner.push(&first);
     miner.template(kind).text

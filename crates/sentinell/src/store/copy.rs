@@ -1,6 +1,7 @@
 //! Moving an installation: everything in one database into another one that is empty.
 //!
-//! Tables and columns are read off the databases, so that no table can be forgotten.
+//! Tables and columns are read off the databases, so that no table can be forgotten. The memory (`context_*`) stays behind:
+//! it is made again out of the rest.
 
 #[cfg(test)]
 mod tests;
@@ -58,14 +59,14 @@ type Tables = BTreeMap<String, Vec<Column>>;
 
 const COLUMNS: Sql = Sql {
     sqlite: "SELECT m.name, c.name, lower(c.type), NULLIF(c.pk, 0) FROM sqlite_master m JOIN pragma_table_info(m.name) c \
-             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations' \
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> '_sqlx_migrations' AND m.name NOT LIKE 'context_%' \
              ORDER BY m.name, c.name",
     postgres: "SELECT t.relname::text, a.attname::text, format_type(a.atttypid, NULL), \
                array_position(i.indkey::int2[], a.attnum)::bigint \
                FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
                LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary \
                WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p') \
-               AND NOT t.relispartition AND t.relname <> '_sqlx_migrations' \
+               AND NOT t.relispartition AND t.relname <> '_sqlx_migrations' AND t.relname NOT LIKE 'context_%' \
                ORDER BY t.relname::text COLLATE \"C\", a.attname::text COLLATE \"C\"",
 };
 /// Which table refers to which.

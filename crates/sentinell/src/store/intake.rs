@@ -7,6 +7,7 @@ use super::db::{Conn, run};
 use super::error::{Result, StoreError};
 use super::journal::{self, Head};
 use super::outbox::Destination;
+use super::silences::{Hush, Quiet};
 use super::writer::savepoint;
 use super::{Store, word};
 use batch::{Batch, Known};
@@ -56,6 +57,8 @@ pub(super) struct Arrival {
     body: String,
     /// Where notices go.
     told: Told,
+    /// What is not to be woken by.
+    quiet: Arc<Quiet>,
 }
 
 impl Store {
@@ -66,8 +69,8 @@ impl Store {
     /// [`StoreError::Unavailable`] if the disk does not take it: nothing was kept.
     pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
         let body = serde_json::to_string(&accept.signal)?;
-        let told = Arc::clone(&self.destinations);
-        self.writer.take_in(Arrival { accept, body, told }).await
+        let (told, quiet) = (Arc::clone(&self.destinations), Arc::clone(&self.quiet));
+        self.writer.take_in(Arrival { accept, body, told, quiet }).await
     }
 }
 
@@ -78,9 +81,11 @@ impl Store {
 /// What spoils the whole group.
 pub(super) async fn take_all(conn: &mut Conn, arrivals: Vec<Arrival>) -> Result<Vec<Result<Receipt>>> {
     let mut batch = Batch::read(conn, arrivals.iter().map(|arrival| &arrival.accept)).await?;
+    let quiet = arrivals.first().map(|arrival| Arc::clone(&arrival.quiet));
+    let hush = Hush::read(conn, quiet, arrivals.iter().map(|arrival| &arrival.accept)).await?;
     let mut receipts = Vec::with_capacity(arrivals.len());
     for arrival in arrivals {
-        let taken = take_in(conn, &mut batch, arrival).await;
+        let taken = take_in(conn, &mut batch, &hush, arrival).await;
         match taken {
             Err(error) if error.spoils_group() => return Err(error),
             taken => receipts.push(taken),
@@ -90,14 +95,21 @@ pub(super) async fn take_all(conn: &mut Conn, arrivals: Vec<Arrival>) -> Result<
     Ok(receipts)
 }
 
-async fn take_in(conn: &mut Conn, batch: &mut Batch, Arrival { accept, body, told }: Arrival) -> Result<Receipt> {
+async fn take_in(conn: &mut Conn, batch: &mut Batch, hush: &Hush, arrival: Arrival) -> Result<Receipt> {
+    let Arrival { accept, body, told, .. } = arrival;
     if let Some(first) = batch.answered(&accept.signal)? {
         return Ok(first);
     }
-    let triage = triage(&accept.signal, batch.known(&accept.fingerprint).map(|known| &known.alert));
+    let kin = batch.kin(&accept.signal);
+    let triage = triage(&accept.signal, batch.known(&accept.fingerprint).map(|known| &known.alert), &kin);
+    let triage = triage.under(hush.by(&accept));
     let incident = match &triage {
-        Triage::Ignore => None,
+        Triage::Ignore | Triage::Silenced { .. } => None,
         Triage::Open => Some(batch.open(&accept, &told)?),
+        Triage::Gather { incident, why } => Some(match batch.gather(&accept, incident)? {
+            Some(shown) => shown,
+            None => say(conn, batch, incident, &accept, Said::Joined(why.clone()), told).await?,
+        }),
         Triage::Repeat { incident } => {
             let shown = batch.known(&accept.fingerprint).map(Known::incident).transpose()?;
             batch.count(&accept, incident);
@@ -126,16 +138,18 @@ async fn say(
 ) -> Result<Incident> {
     batch.flush(conn).await.map_err(StoreError::spoiled)?;
     let (id, told) = (incident.clone(), accept.clone());
-    let gravest = batch.known(&accept.fingerprint).map(|known| known.alert.severity);
+    let same = batch.known(&accept.fingerprint).filter(|known| known.alert.incident == *incident);
+    let gravest = same.map(|known| known.alert.severity);
     let shown = savepoint(conn, move |conn| {
         Box::pin(async move {
             let incident = tell(conn, &id, &told, said, &destinations).await?;
-            count(conn, &told, gravest).await?;
+            count(conn, &id, &told, gravest).await?;
             Ok(incident)
         })
     })
     .await?;
     batch.refresh(conn, &accept.fingerprint).await.map_err(StoreError::spoiled)?;
+    batch.show(&shown);
     Ok(shown)
 }
 
@@ -167,23 +181,30 @@ async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said, tol
 }
 
 /// Counts on its alert a signal that told an investigation something.
-async fn count(conn: &mut Conn, accept: &Accept, known: Option<Severity>) -> Result<()> {
+async fn count(conn: &mut Conn, incident: &IncidentId, accept: &Accept, known: Option<Severity>) -> Result<()> {
     let (signal, at) = (&accept.signal, accept.signal.received_at.0);
     let firing = signal.state == SignalState::Firing;
     let gravest = known.map_or(signal.severity, |known| known.max(signal.severity));
-    let sql = "UPDATE alerts SET firing = $1, severity = $2, count = count + 1, last_seen = $3 WHERE fingerprint = $4";
-    run!(conn, sql, firing, word(&gravest), at, accept.fingerprint.as_str());
+    let sql = "INSERT INTO alerts (fingerprint, incident, firing, severity, count, first_seen, last_seen) \
+               VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (fingerprint) DO UPDATE SET \
+               incident = excluded.incident, firing = excluded.firing, severity = excluded.severity, \
+               count = CASE WHEN alerts.incident = excluded.incident THEN alerts.count + 1 ELSE 1 END, first_seen = \
+               CASE WHEN alerts.incident = excluded.incident THEN alerts.first_seen ELSE excluded.first_seen END, \
+               last_seen = excluded.last_seen";
+    run!(conn, sql, accept.fingerprint.as_str(), incident.as_str(), firing, word(&gravest), at, at);
     Ok(())
 }
 
 fn decision(triage: &Triage) -> &'static str {
     match triage {
         Triage::Open => "open",
+        Triage::Gather { .. } => "gather",
         Triage::Repeat { .. } => "repeat",
         Triage::Join { .. } => "join",
         Triage::Reopen { .. } => "reopen",
         Triage::Resolve { .. } => "resolve",
         Triage::Ignore => "ignore",
+        Triage::Silenced { .. } => "silenced",
     }
 }
 
@@ -207,6 +228,11 @@ mod tests {
             accept.signal.state = SignalState::Resolved;
             accept
         };
+        let at_harbour = |rule: &str, n| {
+            let mut accept = firing(rule, n, 1000 + n as i64);
+            accept.signal.labels.insert("service".into(), "harbour".into());
+            accept
+        };
         let mut worse = delivered("lamp", 4, "d-4");
         worse.signal.severity = Severity::Critical;
         vec![
@@ -221,6 +247,9 @@ mod tests {
             firing("lamp", 8, 1008),
             delivered("lamp", 4, "d-4"),
             firing("lamp", 9, 1009),
+            at_harbour("gull", 10),
+            at_harbour("tern", 11),
+            at_harbour("tern", 12),
         ]
     }
 
@@ -245,6 +274,34 @@ mod tests {
         let signals = house.store.signals(None, 100).await.unwrap();
         told.extend(signals.iter().map(|taken| format!("{} {} {}", taken.n, taken.signal.id, taken.decision)));
         told
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_storm_of_one_outage_is_one_incident_that_is_told_of_a_few() {
+        let house = House::new().await;
+        let alert = |n: usize| {
+            let mut accept = firing(&format!("instance-{n}"), n, 1000 + n as i64);
+            accept.signal.labels = [("alertname".to_owned(), "Unreachable".to_owned())].into();
+            accept
+        };
+        let all = join_all((0..300).map(|n| house.store.accept(alert(n)))).await;
+        let incidents: std::collections::BTreeSet<_> =
+            all.into_iter().map(|receipt| receipt.unwrap().incident.unwrap().id).collect();
+        assert_eq!(incidents.len(), 1);
+        let id = incidents.first().unwrap();
+        assert_eq!(house.store.signals(None, 1000).await.unwrap().len(), 300);
+        assert_eq!(house.store.alerts_of(id).await.unwrap().len(), 300);
+        let told = house.store.entries_after(0, None, 1000).await.unwrap().len();
+        assert!((10..=30).contains(&told), "the investigation was told {told} things");
+        assert_eq!(house.store.verify_chain(id).await.unwrap().broken_at, None);
+        // The same again is counted; half an hour later it is another outage.
+        let mut again = alert(299);
+        again.signal.id = "once-more".into();
+        let again = house.store.accept(again).await.unwrap();
+        assert_eq!(again.incident.unwrap().id, *id);
+        let mut later = alert(300);
+        later.signal.received_at = sentinell_core::time::Timestamp(1_800_000);
+        assert_ne!(house.store.accept(later).await.unwrap().incident.unwrap().id, *id);
     }
 
     #[tokio::test(flavor = "multi_thread")]

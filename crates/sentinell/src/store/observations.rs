@@ -16,6 +16,15 @@ const BOUND: usize = 4 * 1024 * 1024;
 /// How much of a longer one is kept, in characters.
 const HEAD: usize = 64 * 1024;
 
+/// Where an observation was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Its address.
+    pub address: String,
+    /// How long it is as JSON, in bytes, whatever of it was kept.
+    pub bytes: usize,
+}
+
 /// One kept observation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptObservation {
@@ -28,28 +37,24 @@ pub struct KeptObservation {
 }
 
 impl Store {
-    /// Keeps raw data and answers its address. The same data of the same read has the same address. More than 4 MiB is
+    /// Keeps raw data and answers where. The same data of the same read has the same address. More than 4 MiB is
     /// kept as its size and its beginning.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn keep_observation(
-        &self,
-        incident: &IncidentId,
-        query: &QueryId,
-        data: &impl Serialize,
-    ) -> Result<String> {
+    pub async fn keep_observation(&self, incident: &IncidentId, query: &QueryId, data: &impl Serialize) -> Result<Put> {
         let mut body = serde_json::to_string(data)?;
-        if body.len() > BOUND {
+        let bytes = body.len();
+        if bytes > BOUND {
             let head: String = body.chars().take(HEAD).collect();
-            body = json!({ "too_large": body.len(), "head": head }).to_string();
+            body = json!({ "too_large": bytes, "head": head }).to_string();
         }
         let digest = Sha256::new().chain_update(incident.as_str()).chain_update([0]).chain_update(query.as_str());
         let mut address = hex(&digest.chain_update([0]).chain_update(&body).finalize());
         address.truncate(32);
         let (incident, query) = (incident.clone(), query.clone());
         self.writer.keep(Raw { address: address.clone(), incident, query, body }).await?;
-        Ok(address)
+        Ok(Put { address, bytes })
     }
 
     /// What is kept under an address.

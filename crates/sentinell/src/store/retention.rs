@@ -7,6 +7,7 @@
 
 mod months;
 
+use super::context;
 use super::db::{Conn, db, on, run};
 use super::error::Result;
 use super::{Store, from_db};
@@ -214,6 +215,9 @@ impl Store {
         if let Some((before, (from, to))) = expiry.signals.zip(self.old_signals(expiry.signals, limit).await?) {
             all.add(self.writer.write(move |conn| Box::pin(signals(conn, from, to, before))).await?);
         }
+        if let Some(before) = expiry.signals {
+            self.writer.write(move |conn| Box::pin(context::forget_signals(conn, before, 2 * limit))).await?;
+        }
         if let Some(before) = expiry.incidents {
             for id in self.old_incidents(before, limit).await? {
                 all.add(self.writer.write(move |conn| Box::pin(whole(conn, id, before))).await?);
@@ -269,6 +273,9 @@ impl Store {
 }
 
 async fn answers(conn: &mut Conn, before: Timestamp, limit: i64) -> Result<Dropped> {
+    // What alerts had in common means nothing an hour later.
+    let sql = "DELETE FROM kin WHERE key IN (SELECT key FROM kin WHERE last_at < $1 ORDER BY last_at LIMIT $2)";
+    run!(conn, sql, before.0, limit);
     let sql = "DELETE FROM idempotency WHERE (principal, key) IN \
                (SELECT principal, key FROM idempotency WHERE begun_at < $1 ORDER BY begun_at LIMIT $2)";
     Ok(Dropped { answers: run!(conn, sql, before.0, limit), ..Dropped::default() })
@@ -304,8 +311,10 @@ async fn whole(conn: &mut Conn, id: String, before: Timestamp) -> Result<Dropped
                SELECT 1, COALESCE(MAX(position), 0), 0 FROM entries WHERE incident = $1 ON CONFLICT (one) DO UPDATE \
                SET horizon = excluded.horizon WHERE retention.horizon < excluded.horizon";
     run!(conn, sql, &id);
+    context::forget_incident(conn, &id).await?;
     run!(conn, "DELETE FROM alerts WHERE incident = $1", &id);
     run!(conn, "DELETE FROM wakeups WHERE incident = $1", &id);
+    run!(conn, "DELETE FROM slack_threads WHERE incident = $1", &id);
     let observations = run!(conn, "DELETE FROM observations WHERE incident = $1", &id);
     let sql = "DELETE FROM deliveries WHERE (source, delivery_id) IN (SELECT source, delivery_id FROM signals \
                WHERE incident = $1 AND delivery_id IS NOT NULL AND n < (SELECT MAX(n) FROM signals))";

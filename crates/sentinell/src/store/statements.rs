@@ -84,7 +84,8 @@ fn statements() -> Vec<Found> {
         }
         for (before, sql) in literals(source) {
             if VERBS.iter().any(|verb| sql.starts_with(verb)) && !sql.contains('{') {
-                let sqlite = !before.contains("postgres:") && file != "db/postgres.rs" && file != "db/months.rs";
+                let of_servers = ["db/postgres.rs", "db/months.rs", "context/near.rs"];
+                let sqlite = !before.contains("postgres:") && !of_servers.contains(&file.as_str());
                 let postgres = !before.contains("sqlite:") && file != "db/sqlite.rs";
                 found.push(Found { sql, file: file.clone(), sqlite, postgres });
             }

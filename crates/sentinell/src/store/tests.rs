@@ -20,6 +20,10 @@ pub(super) struct House {
 }
 
 impl House {
+    pub(super) fn url(&self) -> &str {
+        self.place.url()
+    }
+
     pub(super) async fn new() -> Self {
         let place = Place::new().await;
         let store = open(&place).await;
@@ -57,7 +61,7 @@ pub(super) fn firing(rule: &str, n: usize, at: i64) -> Accept {
         severity: Severity::Medium,
         title: format!("{rule} on lighthouse"),
         text: "the lamp flickers".into(),
-        labels: BTreeMap::from([("service".into(), "lighthouse".into())]),
+        labels: BTreeMap::from([("service".into(), rule.into())]),
         repo_id: None,
         source_ref: None,
         occurred_at: Timestamp(at),
@@ -582,9 +586,9 @@ async fn what_is_registered_is_given_back_as_it_came() {
     assert_eq!(store.policies(10).await.unwrap()[1].policy, policy);
 
     let case = opened(&store, "lamp", 1000).await;
-    let address = store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap();
-    assert_eq!(store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap(), address);
-    assert_eq!(store.observation(&address).await.unwrap(), Some(json!([1, 2])));
+    let put = store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap();
+    assert_eq!(store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap(), put);
+    assert_eq!(store.observation(&put.address).await.unwrap(), Some(json!([1, 2])));
     let long = json!("x".repeat(5 * 1024 * 1024));
     store.keep_observation(&case.id, &"q2".into(), &long).await.unwrap();
     let kept = store.observations_of(&case.id, 10).await.unwrap();

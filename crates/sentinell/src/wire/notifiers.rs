@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Webhook as Hook};
 use crate::mouth::Mouth;
+use crate::slackbot::{self, SlackBot};
 use crate::store::{Destination, Store};
 use anyhow::anyhow;
 use sentinell_adapters::notifiers::webhook::{Webhook, WebhookSettings};
@@ -12,14 +13,15 @@ use std::time::Duration;
 /// Where notices go and which: what the store puts into the outbox.
 pub fn destinations(config: &Config) -> Vec<Destination> {
     let of = |hook: &Hook| Destination { name: hook.name.clone(), wanted: hook.wanted.clone() };
-    config.webhooks.iter().map(of).collect()
+    let bot = config.slack.iter().map(|_| Destination { name: slackbot::NAME.into(), wanted: slackbot::wanted() });
+    config.webhooks.iter().map(of).chain(bot).collect()
 }
 
-/// Every destination's notifier.
+/// The receivers of webhooks.
 ///
 /// # Errors
 /// If the TLS backend cannot be set up.
-pub fn notifiers(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Notifier>>> {
+pub fn webhooks(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Notifier>>> {
     let public_url = config.public_url.as_ref().map(|url| url.as_str().to_owned());
     let of = |hook: &Hook| {
         let settings = WebhookSettings {
@@ -41,5 +43,10 @@ pub fn notifiers(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<
 /// # Errors
 /// If the TLS backend cannot be set up.
 pub fn mouth(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<Mouth>> {
-    Ok(Arc::new(Mouth::new(store.clone(), notifiers(config, clock)?, clock.clone())))
+    let mut mouths = webhooks(config, clock)?;
+    if let Some(settings) = &config.slack {
+        let bot = SlackBot::new(store.clone(), settings, config.public_url.clone()).map_err(|error| anyhow!(error))?;
+        mouths.push(Arc::new(bot));
+    }
+    Ok(Arc::new(Mouth::new(store.clone(), mouths, clock.clone())))
 }

@@ -1,9 +1,14 @@
 //! The eyes, hands and mind of a worker, as the configuration names them.
 
+mod ears;
+mod eyes;
+pub mod memory;
 mod mind;
 mod renamed;
 
 use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
+use crate::ears::Ears;
+use crate::memory::{Changes, Indexer, LogSources, Memory};
 use crate::metrics::Metrics;
 use crate::mouth::Mouth;
 use crate::reasoner::Deterministic;
@@ -21,7 +26,7 @@ use sentinell_adapters::tools::kubernetes::Kubernetes;
 use sentinell_adapters::tools::log_file::{LogContent, LogFile, LogSource};
 use sentinell_adapters::tools::recording::Recording;
 use sentinell_core::ids::Actor;
-use sentinell_core::ports::{Actuator, Clock, Tool};
+use sentinell_core::ports::{Actuator, Clock, Meaning, Tool};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,10 +36,16 @@ use std::time::Duration;
 pub struct Works {
     /// The loop.
     pub worker: Arc<Worker>,
+    /// What is listened to besides what is posted.
+    pub ears: Ears,
     /// What tells people and machines outside.
     pub mouth: Arc<Mouth>,
     /// The repositories it may look into.
     pub repositories: Option<Repositories>,
+    /// What remembers.
+    pub indexer: Indexer,
+    /// What gives the remembered its meaning and mirrors it.
+    pub followers: memory::Followers,
 }
 
 /// Wires a worker.
@@ -49,12 +60,28 @@ pub fn works(
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Works> {
     let git = git(config, clock);
-    let mut tools = eyes(config)?;
+    let mut tools = eyes(config, clock)?;
     tools.extend(git.iter().map(|git| Arc::clone(git) as Arc<dyn Tool>));
-    let books = runbooks::load(config.runbooks.as_deref()).map_err(|problems| anyhow!(problems.join("\n")))?;
+    let registered = eyes::of_log_sources(&config.eyes, clock)?;
+    if !registered.is_empty() {
+        tools.push(Arc::new(LogSources::new(store.clone(), registered)));
+    }
+    if config.auth.senders.github.is_some() {
+        tools.push(Arc::new(Changes::new(store.clone(), clock.clone())));
+    }
+    tools.push(Arc::new(Memory::new(store.clone(), memory::sense(config)?)));
+    let documents = runbooks::documents(config.runbooks.as_deref());
+    let documents = documents.map_err(|problems| anyhow!(problems.join("\n")))?;
+    let books = documents.iter().map(|document| document.runbook.clone()).collect();
+    // What has to be asked for over a network comes later, by who follows.
+    let at_once: Option<Arc<dyn Meaning>> =
+        config.memory.embeddings.is_none().then(|| memory::meaning(config)).transpose()?;
+    let indexer = Indexer::new(store.clone(), at_once, clock.clone(), documents);
+    let followers = memory::Followers::new(config, store, clock)?;
     let hands = hands(config, clock)?;
     let deterministic = Deterministic::new(tools.clone(), books);
     let mind = mind::mind(config.model.as_ref(), deterministic, &hands, store, clock)?;
+    let ears = ears::ears(config, store, clock, &metrics, &holder);
     let options = Options {
         holder,
         lease: Duration::from_secs(u64::from(config.worker.lease_seconds)),
@@ -65,7 +92,7 @@ pub fn works(
     let worker = worker.with_metrics(metrics).with_retention(config.retention);
     let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
     let mouth = super::notifiers::mouth(config, store, clock)?;
-    Ok(Works { worker: Arc::new(worker), mouth, repositories })
+    Ok(Works { worker: Arc::new(worker), ears, mouth, repositories, indexer, followers })
 }
 
 /// Makes the configured policy the newest version, unless it is that already. A pressed kill switch outlives restarts.
@@ -82,7 +109,11 @@ pub async fn settle_policy(config: &Config, store: &Store, clock: &Arc<dyn Clock
     Ok(())
 }
 
-fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
+/// The eyes that the configuration names.
+///
+/// # Errors
+/// What it names and this machine does not have.
+pub fn eyes(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
     let mut eyes: Vec<Arc<dyn Tool>> = vec![];
     if let Some(kubernetes) = &config.kubernetes {
         let kubectl = kubectl(kubernetes.kubectl.as_ref(), &kubernetes.reading, &config.programs, None)?;
@@ -106,6 +137,7 @@ fn eyes(config: &Config) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
         };
         eyes.push(Arc::new(LogFile::new(config.log_files.iter().map(source).collect())));
     }
+    eyes.extend(eyes::eyes(&config.eyes, &config.programs, clock)?);
     for (index, folder) in config.recordings.iter().enumerate() {
         let eye: Arc<dyn Tool> = Arc::new(Recording::open(folder).map_err(|error| anyhow!(error))?);
         eyes.push(Renamed::unless_first(eye, index, &(index + 1).to_string()));
@@ -196,6 +228,7 @@ fn git(config: &Config, clock: &Arc<dyn Clock>) -> Option<Arc<Git>> {
     let rules = GitRules {
         roots: config.git.roots.clone(),
         hosts: config.git.hosts.clone(),
+        private: config.git.private.clone(),
         cache: Some(config.git.cache.clone()),
     };
     Some(Arc::new(Git::new(program.with_env(config.programs.variables.clone()), rules, clock.clone())))

@@ -8,11 +8,15 @@ use crate::telemetry::spans;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use sentinell_core::action::Action;
-use sentinell_core::evidence::{Gap, Observation, Query};
+use sentinell_core::evidence::{Evidence, Gap, Observation, Query};
 use sentinell_core::investigation::{Input, Investigation, Phase, Reading};
 use sentinell_core::ports::ToolError;
 use sentinell_core::time::Timestamp;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::Instrument;
+
+/// The engine is arithmetic over text: up to so many bytes of it take less than the way to another thread and back.
+const SMALL: usize = 8 * 1024;
 
 impl Worker {
     pub(super) async fn observe(
@@ -43,16 +47,23 @@ impl Worker {
             Err(error) => return Ok(Input::NotObserved { query: query.id, why: error.to_string(), again: false }),
         };
         let mut patience = Patience::default();
-        let raw = loop {
+        let put = loop {
             match self.store.keep_observation(&case.id, &query.id, &observation).await {
-                Ok(raw) => break raw,
+                Ok(put) => break put,
                 Err(error) => patience.bear(error).await?,
             }
         };
         let call = observation.call.clone();
-        let (evidence, gaps) = condensed(case.clone(), query.clone(), observation).await;
+        let (evidence, gaps) = if put.bytes <= SMALL {
+            condense(case, &query, &observation)
+        } else {
+            let case = case.clone();
+            let (asked, what) = (query.clone(), query.tool.clone());
+            let apart = tokio::task::spawn_blocking(move || condense(&case, &asked, &observation));
+            apart.await.unwrap_or_else(|_| stopped(what))
+        };
         let millis = self.clock.now().millis_since(started).unsigned_abs();
-        Ok(Input::Observed { query: query.id, evidence, gaps, call, raw, millis })
+        Ok(Input::Observed { query: query.id, evidence, gaps, call, raw: put.address, millis })
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {
@@ -103,16 +114,16 @@ fn since(case: &Investigation, action: &Action) -> Option<Timestamp> {
     }
 }
 
-/// The engine is arithmetic over much text: it gets a thread of its own.
-async fn condensed(
-    case: Investigation,
-    query: Query,
-    observation: Observation,
-) -> (Vec<sentinell_core::evidence::Evidence>, Vec<Gap>) {
-    let what = query.tool.clone();
-    tokio::task::spawn_blocking(move || digest::condense(&case, &query, &observation))
-        .await
-        .unwrap_or_else(|_| (vec![], vec![Gap { what, why: "the engine stopped on this answer".into() }]))
+type Condensed = (Vec<Evidence>, Vec<Gap>);
+
+/// What the engine makes of an answer; a defect in it costs this answer.
+fn condense(case: &Investigation, query: &Query, observation: &Observation) -> Condensed {
+    let condensed = catch_unwind(AssertUnwindSafe(|| digest::condense(case, query, observation)));
+    condensed.unwrap_or_else(|_| stopped(query.tool.clone()))
+}
+
+fn stopped(what: String) -> Condensed {
+    (vec![], vec![Gap { what, why: "the engine stopped on this answer".into() }])
 }
 
 async fn read(

@@ -101,6 +101,33 @@ async fn other_hosts_and_foreign_pages_are_refused() {
 }
 
 #[tokio::test]
+async fn a_token_signs_a_browser_in_until_it_is_revoked() {
+    let house = House::with(|config| config.open_reading_on_loopback = false).await;
+    let token = house.token("olga", Role::Viewer).await;
+    let sender = house.token("alertmanager", Role::Sender).await;
+    house.call("POST", "/api/session", None, &json!({})).await.problem(401);
+    house.call("POST", "/api/session", Some("wrong"), &json!({})).await.problem(401);
+    house.call("POST", "/api/session", Some(&sender), &json!({})).await.problem(403);
+    let signed_in = house.call("POST", "/api/session", Some(&token), &json!({})).await;
+    signed_in.ok(204);
+    let cookie = signed_in.headers["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let with =
+        |method: &str, path: &str| request(method, path, None).header("cookie", &cookie).body(Body::empty()).unwrap();
+    assert_eq!(house.send(with("GET", "/api/session")).await.ok(200)["actor"], "olga");
+    // A session opens no other one.
+    let csrf = house.send(with("GET", "/api/session")).await.body["csrf"].as_str().unwrap().to_owned();
+    let again = request("POST", "/api/session", None).header("cookie", &cookie).header("x-csrf-token", csrf);
+    house.send(again.body(Body::empty()).unwrap()).await.problem(401);
+    let known = house.get_as(OPERATOR, "/api/tokens").await;
+    let tokens = known.body["tokens"].as_array().unwrap();
+    let id = tokens.iter().find(|token| token["name"] == "olga").unwrap()["id"].as_str().unwrap().to_owned();
+    house.call("DELETE", &format!("/api/tokens/{id}"), Some(OPERATOR), &json!({})).await.ok(204);
+    house.send(with("GET", "/api/session")).await.problem(401);
+}
+
+#[tokio::test]
 async fn a_link_signs_a_browser_in_once_and_changes_need_the_csrf_header() {
     let house = House::open().await;
     let olga = Principal { actor: "olga".into(), role: Role::Operator };

@@ -71,6 +71,10 @@ async fn strange_requests_are_refused_and_not_feared() {
         "/api/signals?cursor=n",
         "/api/signals?cursor=n99999999999999999999",
         "/api/usage?days=0",
+        "/api/search?limit=0",
+        "/api/search?kind=odd",
+        "/api/search?q=x&since=yesterday",
+        "/api/incidents/nope/similar?limit=101",
         "/api/stream?after=-1",
         "/api/incidents/%FF",
     ] {
@@ -82,6 +86,7 @@ async fn strange_requests_are_refused_and_not_feared() {
         "/api/incidents/%F0%9F%92%A3/journal",
         "/api/incidents/..%2F..%2Fetc%2Fpasswd/context",
         "/api/repos/%27%20OR%201=1",
+        "/api/incidents/%00/similar",
         "/api/nothing",
         "/assets/..%2fapp.js",
         "/api/stream?incident=nope",

@@ -67,7 +67,7 @@ async fn when_no_more_can_wait_a_signal_is_refused_before_it_is_read() {
     while !house.state.store.is_full() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    for path in ["/api/issues", "/api/signals/logs", "/api/signals/slack", "/api/signals/alertmanager"] {
+    for path in ["/api/issues", "/api/signals/logs", "/api/signals/slack", "/api/signals/alertmanager", "/v1/logs"] {
         let unread = house.post(path, &json!("no such body")).await;
         unread.problem(503);
         assert_eq!(unread.headers["retry-after"], "1");
@@ -118,6 +118,19 @@ async fn an_alert_fires_repeats_and_ends() {
     assert!(answer.ok(202)["alerts"][0]["incident_id"].is_null());
 }
 
+#[tokio::test]
+async fn the_first_alert_of_a_delivery_opens_the_incident_that_the_others_join() {
+    let house = House::open().await;
+    let alert = |n: usize| json!({"status": "firing", "labels": {"alertname": format!("A{n:03}"), "service": "cart"}});
+    let delivery = json!({"alerts": (0..300).map(alert).collect::<Vec<_>>()});
+    let taken = house.post("/api/signals/alertmanager", &delivery).await;
+    assert_eq!(taken.ok(202)["accepted"], 300);
+    let alerts = taken.body["alerts"].as_array().unwrap();
+    assert!(alerts.iter().all(|alert| alert["incident_id"] == alerts[0]["incident_id"]), "one outage");
+    let id = alerts[0]["incident_id"].as_str().unwrap();
+    assert!(house.get(&format!("/api/incidents/{id}")).await.ok(200)["title"].as_str().unwrap().contains("A000"));
+}
+
 fn webhook(event: &str, delivery: &str, body: &str, signed_with: &str) -> axum::http::Request<Body> {
     let mut mac = Hmac::<Sha256>::new_from_slice(signed_with.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -145,7 +158,7 @@ async fn github_proves_itself_and_a_delivery_counts_once() {
     house.send(webhook("workflow_run", "d3", &passed, GITHUB)).await.ok(202);
     let id = first.body["incident_id"].as_str().unwrap();
     assert_eq!(house.get(&format!("/api/incidents/{id}")).await.ok(200)["status"], "resolved");
-    let unset = House::with(|config| config.github_webhook_secret = None).await;
+    let unset = House::with(|config| config.senders.github = None).await;
     let refused = unset.send(webhook("ping", "d4", "{}", GITHUB)).await;
     assert!(refused.problem(403).contains("GITHUB_WEBHOOK_SECRET"));
 }

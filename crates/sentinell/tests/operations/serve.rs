@@ -69,6 +69,11 @@ impl Serve {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,8 +1,9 @@
 //! GitHub: bare webhooks prove themselves by their signature; the first version's wrapper is for clients of ours.
 
+use super::many::{secret, unsigned};
 use super::{accept, header_text, receipt};
 use crate::api::AppState;
-use crate::api::extract::{JSON_LIMIT, Room, from_value, read_body, require_json};
+use crate::api::extract::{JSON_LIMIT, from_value, read_body, require_json};
 use crate::api::problem::ApiError;
 use crate::auth::{Caller, signature};
 use crate::intake::github;
@@ -54,9 +55,10 @@ pub struct Delivered {
     repo_id: Option<String>,
     /// The incident that it opened or belongs to, if any.
     incident_id: Option<String>,
-    /// When it was received.
+    /// When it was received, where the wrapper says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
-    received_at: String,
+    received_at: Option<String>,
 }
 
 /// Takes in a GitHub event: the wrapper of our own clients, or GitHub's own webhook with its `X-GitHub-*` headers.
@@ -65,7 +67,6 @@ pub struct Delivered {
 pub async fn post_github(
     State(app): State<AppState>,
     caller: Caller,
-    _: Room,
     request: Request,
 ) -> Result<(StatusCode, Json<Delivered>), ApiError> {
     let (parts, body) = request.into_parts();
@@ -83,14 +84,10 @@ pub async fn post_github(
 }
 
 async fn webhook(app: &AppState, headers: &HeaderMap, bytes: &[u8]) -> Result<Delivered, ApiError> {
-    let secret = app.config.github_webhook_secret.as_ref().ok_or_else(|| {
-        ApiError::forbidden(
-            "webhooks of GitHub are refused until GITHUB_WEBHOOK_SECRET is set (`auth.github_webhook_secret`)",
-        )
-    })?;
-    let given = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !signature::github(secret.expose(), bytes, given) {
-        return Err(ApiError::forbidden("X-Hub-Signature-256 does not sign this body with the configured secret"));
+    let set = app.config.senders.github.as_ref();
+    let secret = secret(set, "GitHub", "GITHUB_WEBHOOK_SECRET", "github_webhook_secret")?;
+    if !signature::github(secret, headers, bytes) {
+        return Err(unsigned("X-Hub-Signature-256"));
     }
     require_json(headers)?;
     let named =
@@ -129,7 +126,6 @@ struct Taken {
 async fn store(app: &AppState, headers: &HeaderMap, taken: Taken, echo: bool) -> Result<Delivered, ApiError> {
     let mut receipt = receipt(app, headers)?;
     receipt.delivery_id = Some(taken.delivery_id.clone());
-    let received_at = taken.received_at.unwrap_or(receipt.at).to_string();
     let delivery = github::Delivery { event: &taken.event, payload: &taken.payload, repo_id: taken.repo_id.clone() };
     let incident = accept(app, github::incoming(delivery, receipt), taken.raw).await?;
     Ok(Delivered {
@@ -138,7 +134,7 @@ async fn store(app: &AppState, headers: &HeaderMap, taken: Taken, echo: bool) ->
         payload: echo.then_some(taken.payload),
         repo_id: taken.repo_id,
         incident_id: incident.map(|incident| incident.id),
-        received_at,
+        received_at: taken.received_at.map(|at| at.to_string()),
     })
 }
 

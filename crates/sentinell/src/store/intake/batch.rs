@@ -1,5 +1,7 @@
 //! What a group of signals writes, collected and then written in a few statements, whatever their number.
 
+mod kin;
+
 use super::super::bulk::slices;
 use super::super::chain::hex;
 use super::super::db::{Conn, Sql, on};
@@ -9,13 +11,14 @@ use super::super::journal::{self, Draft, Line};
 use super::super::outbox::Destination;
 use super::super::{queue, read_word, word};
 use super::{Accept, Receipt, decision};
+use kin::Kinships;
 use sentinell_core::ids::{Fingerprint, IncidentId};
 use sentinell_core::incident::Incident;
 use sentinell_core::investigation::{Event, Investigation};
 use sentinell_core::notice::Notice;
 use sentinell_core::signal::{Severity, Signal};
 use sentinell_core::time::Timestamp;
-use sentinell_core::triage::KnownAlert;
+use sentinell_core::triage::{KinIncident, KnownAlert};
 use std::collections::HashMap;
 
 /// An alert, and the incident it belongs to.
@@ -35,12 +38,18 @@ enum View {
 impl Known {
     /// The incident as it stands.
     pub(super) fn incident(&mut self) -> Result<Incident> {
-        if let View::Stored(view) = &self.view {
-            self.view = View::Read(serde_json::from_str(view)?);
+        self.view.read()
+    }
+}
+
+impl View {
+    fn read(&mut self) -> Result<Incident> {
+        if let Self::Stored(view) = self {
+            *self = Self::Read(serde_json::from_str(view)?);
         }
-        match &self.view {
-            View::Read(incident) => Ok(incident.as_ref().clone()),
-            View::Stored(view) => Ok(serde_json::from_str(view)?),
+        match self {
+            Self::Read(incident) => Ok(incident.as_ref().clone()),
+            Self::Stored(view) => Ok(serde_json::from_str(view)?),
         }
     }
 }
@@ -78,6 +87,7 @@ struct Counted {
 #[derive(Default)]
 pub(super) struct Batch {
     known: HashMap<Fingerprint, Known>,
+    kin: Kinships,
     answered: HashMap<(String, String), Answered>,
     signals: Vec<SignalRow>,
     opened: Vec<(NewIncident, Draft, Timestamp)>,
@@ -111,6 +121,7 @@ impl Batch {
     pub(super) async fn read<'a>(conn: &mut Conn, accepts: impl Iterator<Item = &'a Accept> + Clone) -> Result<Self> {
         let mut batch = Self::default();
         batch.read_known(conn, accepts.clone().map(|accept| &accept.fingerprint)).await?;
+        batch.kin = Kinships::read(conn, accepts.clone()).await?;
         let deliveries: Vec<_> = accepts
             .filter_map(|accept| Some((&accept.signal.source, accept.signal.delivery_id.as_ref()?)))
             // No database keeps a text with a NUL, nor looks for one.
@@ -158,6 +169,37 @@ impl Batch {
         self.known.get_mut(fingerprint)
     }
 
+    /// The incidents of a signal's kin, closest first.
+    pub(super) fn kin(&self, signal: &Signal) -> Vec<KinIncident> {
+        self.kin.of(signal)
+    }
+
+    /// Notes that a signal was gathered into an incident of its kin; the incident, where it suffices to count the alert.
+    pub(super) fn gather(&mut self, accept: &Accept, incident: &IncidentId) -> Result<Option<Incident>> {
+        let Accept { signal, fingerprint, .. } = accept;
+        let tell = self.kin.gathered(signal, incident);
+        let Some(shown) = self.kin.incident(incident)?.filter(|_| !tell) else { return Ok(None) };
+        let at = signal.received_at;
+        let alert = KnownAlert {
+            incident: incident.clone(),
+            over: false,
+            self_recovered: false,
+            updated_at: at,
+            severity: signal.severity,
+            firing: true,
+        };
+        self.known.insert(fingerprint.clone(), Known { alert, view: View::Read(Box::new(shown.clone())) });
+        let (incident, severity) = (incident.clone(), signal.severity);
+        let counted = Counted { fresh: true, incident, severity, count: 1, first: at.0, last: at.0 };
+        self.counted.insert(fingerprint.clone(), counted);
+        Ok(Some(shown))
+    }
+
+    /// Remembers what an incident that was told something shows now.
+    pub(super) fn show(&mut self, incident: &Incident) {
+        self.kin.show(incident.clone());
+    }
+
     /// What the same delivery was answered the first time.
     pub(super) fn answered(&self, signal: &Signal) -> Result<Option<Receipt>> {
         let Some(delivery) = &signal.delivery_id else { return Ok(None) };
@@ -192,6 +234,7 @@ impl Batch {
         let counted =
             Counted { fresh: true, incident: id.clone(), severity: signal.severity, count: 1, first: at.0, last: at.0 };
         self.counted.insert(fingerprint.clone(), counted);
+        self.kin.opened(signal, &incident);
         Ok(incident)
     }
 
@@ -250,6 +293,7 @@ impl Batch {
                    firing = excluded.firing, severity = excluded.severity, count = alerts.count + excluded.count, \
                    last_seen = excluded.last_seen";
         write_counted(conn, sql, &again).await?;
+        self.kin.flush(conn).await?;
         let signals = std::mem::take(&mut self.signals);
         write_signals(conn, &signals).await
     }

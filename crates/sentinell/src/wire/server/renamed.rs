@@ -38,4 +38,8 @@ impl Tool for Renamed {
     fn observe<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Observation, ToolError>> {
         self.inner.observe(query)
     }
+
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        self.inner.check()
+    }
 }

@@ -1,0 +1,59 @@
+//! Eyes on what runs services and tells of them: CloudWatch, a Docker engine.
+
+use crate::config::{self, AwsIdentity, DockerAt, Eyes};
+use crate::wire::server::renamed::Renamed;
+use anyhow::anyhow;
+use sentinell_adapters::tools::cloudwatch::{self as cloudwatch, AwsKeys, CloudWatch, CloudWatchSettings};
+use sentinell_adapters::tools::docker::{self as docker, Docker, DockerSettings};
+use sentinell_core::ports::{Clock, Tool};
+use std::sync::Arc;
+
+/// Every one of them that the configuration names.
+///
+/// # Errors
+/// What the configuration says and no eye can be made of.
+pub(super) fn eyes(config: &Eyes, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Tool>>> {
+    let mut eyes: Vec<Arc<dyn Tool>> = vec![];
+    for (index, aws) in config.aws.iter().enumerate() {
+        let settings = CloudWatchSettings {
+            region: aws.region.clone(),
+            endpoint: aws.endpoint.clone(),
+            identity: identity(aws),
+            log_groups: aws.log_groups.clone(),
+        };
+        let eye = CloudWatch::new(settings, clock.clone()).map_err(|error| anyhow!("aws `{}`: {error}", aws.name))?;
+        eyes.push(Renamed::unless_first(Arc::new(eye), index, &aws.name));
+    }
+    if let Some(engine) = &config.docker {
+        let at = match &engine.at {
+            DockerAt::Socket(path) => docker::DockerAt::Socket(path.clone()),
+            DockerAt::Url(url) => docker::DockerAt::Url(url.clone()),
+        };
+        let settings = DockerSettings { at, host: engine.host.clone() };
+        eyes.push(Arc::new(Docker::new(settings, clock.clone()).map_err(|error| anyhow!("docker: {error}"))?));
+    }
+    Ok(eyes)
+}
+
+fn identity(aws: &config::Aws) -> cloudwatch::AwsIdentity {
+    match &aws.identity {
+        AwsIdentity::Keys { id, secret, session } => cloudwatch::AwsIdentity::Keys(AwsKeys {
+            id: id.expose().to_owned(),
+            secret: secret.expose().to_owned(),
+            session: session.as_ref().map(|session| session.expose().to_owned()),
+        }),
+        AwsIdentity::Profile { file, name } => {
+            cloudwatch::AwsIdentity::Profile { file: file.clone(), name: name.clone() }
+        }
+        AwsIdentity::WebIdentity { token, role } => {
+            let china = if aws.region.starts_with("cn-") { ".cn" } else { "" };
+            let usual = || format!("https://sts.{}.amazonaws.com{china}/", aws.region);
+            let sts = aws.endpoint.clone().unwrap_or_else(usual);
+            cloudwatch::AwsIdentity::WebIdentity { token: token.clone(), role: role.clone(), sts }
+        }
+        AwsIdentity::Container { url, token } => {
+            cloudwatch::AwsIdentity::Container { url: url.clone(), token: token.clone() }
+        }
+        AwsIdentity::Instance => cloudwatch::AwsIdentity::Instance { url: None },
+    }
+}
