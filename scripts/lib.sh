@@ -66,15 +66,27 @@ pids=()
 
 # A folder of its own for the stage, gone when it ends, with everything that it started.
 use_scratch() {
-  scratch=$(mktemp -d)
+  scratch=$(mktemp -d "$@")
   trap stop_all EXIT
 }
 
-stop_all() {
+# The same for a cluster, in memory where there is room: a kubelet starts no pod while less than 15 % of its disk are free.
+use_roomy_scratch() {
+  local free
+  free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
+  if ((${free:-0} > 2 << 20)); then use_scratch -p /dev/shm; else use_scratch; fi
+}
+
+stop_services() {
   local pid
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  if [[ -n $scratch ]]; then rm -rf "$scratch"; fi
+  pids=()
+}
+
+stop_all() {
+  stop_services
+  if [[ -n $scratch ]]; then rm -rf --one-file-system "$scratch"; fi
 }
 
 # NAME PROGRAM ARGS…: starts it in the background with its own log.

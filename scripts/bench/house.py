@@ -127,6 +127,16 @@ class House:
                 return int(line.split()[1]) / 1024
         return 0.0
 
+    def answers(self, route):
+        """How many reads of this route the server has answered well so far, and the seconds they took by its own clock."""
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read().decode()
+        names = [f"sentinell_http_request_duration_seconds_{part}{{" for part in ("count", "sum")]
+        labels = ('method="GET"', f'route="{route}"', 'class="2xx"')
+        return [sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines()
+                    if line.startswith(name) and all(label in line for label in labels)) for name in names]
+
     def count(self, sql):
         with contextlib.closing(sqlite3.connect(self.file, timeout=30)) as database:
             return database.execute(sql).fetchone()[0]

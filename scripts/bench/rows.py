@@ -202,10 +202,14 @@ def listing(rows):
             house.stop()
             seed(house.file, many)
             house.start()
+            before = house.answers("/api/incidents")
             seen = load("get", addr=house.address, path="/api/incidents", times=300)
+            answered = house.answers("/api/incidents")
             filtered = load("get", addr=house.address, path="/api/incidents?status=processing&severity=high", times=100)
-        return {"value": seen["p50_ms"], "note": f"{many:,} incidents, page of 500 ({seen['bytes'] / 1024:.0f} KiB); as the client "
-                f"sees it, p99 {seen['p99_ms']:.1f} ms; with two filters {filtered['p50_ms']:.1f} ms"}
+        times, seconds = (after - earlier for after, earlier in zip(answered, before))
+        return {"value": seconds * 1000 / times, "note": f"{many:,} incidents, page of 500 ({seen['bytes'] / 1024:.0f} KiB); mean of {times:.0f} "
+                f"answers by the server's own clock; the client sees {seen['p50_ms']:.1f} ms, p99 {seen['p99_ms']:.1f} ms; with two filters "
+                f"{filtered['p50_ms']:.1f} ms"}
     return measure
 
 

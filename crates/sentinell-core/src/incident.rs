@@ -43,8 +43,8 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Reads an incident off its investigation; `fingerprint` is that of the opening alert.
-    pub fn of(case: &Investigation, fingerprint: Fingerprint) -> Self {
+    /// Reads an incident off its investigation.
+    pub fn of(case: &Investigation) -> Self {
         let signal = &case.signal;
         Self {
             id: case.id.clone(),
@@ -57,7 +57,7 @@ impl Incident {
             phase: case.phase.word().to_owned(),
             resolution: case.resolution(),
             source_ref: signal.source_ref.clone(),
-            fingerprint,
+            fingerprint: case.fingerprint.clone(),
             created_at: case.opened_at,
             updated_at: case.updated_at,
             tags: signal.tags.clone(),

@@ -255,6 +255,8 @@ pub struct Investigation {
     pub seq: u64,
     /// The signal that opened it.
     pub signal: Signal,
+    /// That signal's alert.
+    pub fingerprint: Fingerprint,
     /// What one may spend.
     pub budget: Budget,
     /// What was spent.

@@ -57,7 +57,7 @@ pub use incidents::{AlertRow, Filter};
 pub use intake::{Accept, Receipt};
 pub use journal::Stored;
 pub use look::Look;
-pub use observations::{KeptObservation, Put};
+pub use observations::{KeptObservation, Raw};
 pub use outbox::{Attempt, Destination, Letter, OutboxCount, OutboxRow};
 pub use partials::Partial;
 pub use policies::PolicyVersion;

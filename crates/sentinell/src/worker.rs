@@ -11,14 +11,15 @@ mod reads;
 mod run;
 
 use crate::metrics::Metrics;
-use crate::store::{Lease, Retention, Store, StoreError};
+use crate::store::{Lease, Raw, Retention, Store, StoreError};
 use crate::telemetry::{Seldom, spans};
 use hands::Hands;
 use patience::Patience;
 use sentinell_core::ids::IncidentId;
-use sentinell_core::investigation::{Effect, Input, Intent, Investigation, Step, Usage};
+use sentinell_core::investigation::{Effect, Event, Input, Intent, Investigation, Step, Usage};
 use sentinell_core::policy::Policy;
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
+use sentinell_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -288,19 +289,30 @@ impl Worker {
 
     /// Writes down what an input means. When somebody else wrote first, reads again and asks again what it means.
     async fn record(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
+        self.record_all(case, lease, vec![input], vec![]).await
+    }
+
+    /// The same with several at once, in this order, and with the raw data of those that were read.
+    async fn record_all(
+        &self,
+        case: &mut Investigation,
+        lease: &Lease,
+        inputs: Vec<Input>,
+        raws: Vec<Arc<Raw>>,
+    ) -> Result<(), LetGo> {
         let mut patience = Patience::default();
         loop {
-            let policy = match is_judged(&input) {
+            let policy = match inputs.iter().any(is_judged) {
                 true => self.store.policy().await?.1,
                 false => Policy::default(),
             };
             let now = self.clock.now();
-            let events = case.interpret(input.clone(), &policy, now);
+            let events = meaning(case, &inputs, &policy, now)?;
             if events.is_empty() {
                 *case = self.load(&case.id).await?;
                 return Ok(());
             }
-            match self.store.append(case, events, now, Some(lease)).await {
+            match self.store.append_read(case, events, raws.clone(), now, Some(lease)).await {
                 Ok(after) => {
                     *case = after;
                     return Ok(());
@@ -336,6 +348,22 @@ impl Worker {
         let case = self.store.load(incident).await?;
         case.ok_or_else(|| LetGo::Stuck(format!("a wake-up for incident {incident}, which has no journal")))
     }
+}
+
+/// What inputs mean, each on top of those before it.
+fn meaning(case: &Investigation, inputs: &[Input], policy: &Policy, now: Timestamp) -> Result<Vec<Event>, StoreError> {
+    let Some((last, before)) = inputs.split_last() else { return Ok(vec![]) };
+    if before.is_empty() {
+        return Ok(case.interpret(last.clone(), policy, now));
+    }
+    let (mut then, mut events) = (case.clone(), vec![]);
+    for input in before {
+        let own = then.interpret(input.clone(), policy, now);
+        own.iter().try_for_each(|event| then.fold(now, event))?;
+        events.extend(own);
+    }
+    events.extend(then.interpret(last.clone(), policy, now));
+    Ok(events)
 }
 
 /// A step's name in metrics.

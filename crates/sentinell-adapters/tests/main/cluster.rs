@@ -26,6 +26,15 @@ struct Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut look = Command::new("kubectl");
+            look.arg("--kubeconfig").arg(self.folder.join("kubeconfig"));
+            let seen = look.args(["get", "nodes,pods,events", "-A", "-o", "wide"]).output();
+            eprintln!(
+                "the cluster, as it was:\n{}",
+                seen.map(|seen| String::from_utf8_lossy(&seen.stdout).into_owned()).unwrap_or_default()
+            );
+        }
         if let Some((script, _)) = &self.started {
             let down = Command::new(script).arg("down").arg(&self.folder).env("KUBE_PORT_BASE", PORT_BASE).status();
             assert!(
@@ -65,7 +74,7 @@ impl Cluster {
             skip(&format!("{name} is not installed"));
             return None;
         }
-        let keep = tempfile::tempdir().unwrap();
+        let keep = roomy_folder();
         let folder = keep.path().join("cluster");
         let cluster = Self { folder: folder.clone(), program, started: Some((script.clone(), keep)) };
         let mut up = Command::new(&script);
@@ -125,6 +134,13 @@ impl Cluster {
                 "template": {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 1,
                     "automountServiceAccountToken": false, "containers": [container]}}}}));
     }
+}
+
+/// In memory where there is room: a kubelet starts no pod while less than 15 % of its disk are free, however much that is.
+fn roomy_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).map_or(0, |held| held.f_bavail * held.f_frsize);
+    if room > 2 << 30 { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
 /// Until `look` is content, for a minute at most.

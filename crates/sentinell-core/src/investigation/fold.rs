@@ -36,6 +36,7 @@ impl Investigation {
             id,
             seq: 1,
             signal: (**signal).clone(),
+            fingerprint: fingerprint.clone(),
             budget: *budget,
             spent: Spent::default(),
             phase: Phase::Queued,

@@ -8,7 +8,6 @@ use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// How many entries one read of a verification takes.
 const PAGE: u64 = 500;
@@ -59,11 +58,8 @@ pub(super) fn link(previous: &str, canonical: &[u8]) -> String {
 
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])).collect()
 }
 
 impl Store {

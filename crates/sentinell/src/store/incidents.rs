@@ -218,7 +218,7 @@ fn haystack(signal: &Signal) -> String {
 }
 
 /// Columns of the row that change as the journal grows.
-struct Changing {
+pub(super) struct Changing {
     status: &'static str,
     phase: &'static str,
     severity: String,
@@ -229,8 +229,8 @@ struct Changing {
 }
 
 impl Changing {
-    fn of(case: &Investigation, fingerprint: &Fingerprint) -> Result<(Self, Incident)> {
-        let incident = Incident::of(case, fingerprint.clone());
+    pub(super) fn of(case: &Investigation) -> Result<(Self, Incident)> {
+        let incident = Incident::of(case);
         let changing = Self {
             status: case.phase.status(),
             phase: case.phase.word(),
@@ -247,7 +247,6 @@ impl Changing {
 /// The row of an incident that is about to be opened.
 pub(super) struct NewIncident {
     case: Investigation,
-    fingerprint: Fingerprint,
     /// Hash of its first entry.
     pub(super) head: String,
     row: Changing,
@@ -255,9 +254,9 @@ pub(super) struct NewIncident {
 
 impl NewIncident {
     /// The row of `case`, and what it will show.
-    pub(super) fn of(case: Investigation, fingerprint: &Fingerprint, head: String) -> Result<(Self, Incident)> {
-        let (row, incident) = Changing::of(&case, fingerprint)?;
-        Ok((Self { case, fingerprint: fingerprint.clone(), head, row }, incident))
+    pub(super) fn of(case: Investigation, head: String) -> Result<(Self, Incident)> {
+        let (row, incident) = Changing::of(&case)?;
+        Ok((Self { case, head, row }, incident))
     }
 
     pub(super) fn id(&self) -> &IncidentId {
@@ -274,11 +273,11 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[&NewIncident]) -> Result<()>
         let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
-            for NewIncident { case, fingerprint, head, row } in slice {
+            for NewIncident { case, head, row } in slice {
                 query = query.bind(case.id.as_str()).bind(case.opened_at.0).bind(case.updated_at.0);
                 query = query.bind(word(&case.signal.signal_type)).bind(row.status).bind(row.phase);
                 query = query.bind(row.severity.as_str()).bind(row.resolution.as_deref());
-                query = query.bind(case.signal.repo_id.as_deref()).bind(fingerprint.as_str()).bind(to_db(case.seq));
+                query = query.bind(case.signal.repo_id.as_deref()).bind(case.fingerprint.as_str()).bind(to_db(case.seq));
                 query = query.bind(head.as_str()).bind(row.first_hypothesis_at).bind(row.deed_open);
                 query = query.bind(haystack(&case.signal)).bind(row.view.as_str());
             }
@@ -288,23 +287,19 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[&NewIncident]) -> Result<()>
     Ok(())
 }
 
-/// Brings the rows of grown journals up to date: each with its fingerprint and the hash of its newest entry.
-pub(super) async fn update(conn: &mut Conn, grown: &[(&Investigation, &Fingerprint, &str)]) -> Result<()> {
-    let mut rows = Vec::with_capacity(grown.len());
-    for (case, fingerprint, head) in grown {
-        rows.push((*case, *head, Changing::of(case, fingerprint)?.0));
-    }
+/// Brings the rows of grown journals up to date: each with the hash of its newest entry.
+pub(super) async fn update(conn: &mut Conn, rows: &[(&Investigation, &Changing, &str)]) -> Result<()> {
     let sql = "WITH grown (id, updated_at, status, phase, severity, resolution, seq, head, first_hypothesis_at, \
                deed_open, view) AS (VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)) UPDATE incidents SET \
                updated_at = CAST(grown.updated_at AS BIGINT), status = grown.status, phase = grown.phase, \
                severity = grown.severity, resolution = grown.resolution, seq = CAST(grown.seq AS BIGINT), \
                head = grown.head, first_hypothesis_at = CAST(grown.first_hypothesis_at AS BIGINT), \
                deed_open = CAST(grown.deed_open AS BOOLEAN), view = grown.view FROM grown WHERE incidents.id = grown.id";
-    for slice in slices(&rows) {
+    for slice in slices(rows) {
         let text = conn.repeated(sql, slice.len());
         on!(conn, c => {
             let mut query = sqlx::query(text);
-            for (case, head, row) in slice {
+            for (case, row, head) in slice {
                 query = query.bind(case.id.as_str()).bind(case.updated_at.0).bind(row.status).bind(row.phase);
                 query = query.bind(row.severity.as_str()).bind(row.resolution.as_deref()).bind(to_db(case.seq));
                 query = query.bind(*head).bind(row.first_hypothesis_at).bind(row.deed_open);

@@ -173,11 +173,11 @@ async fn tell(conn: &mut Conn, id: &IncidentId, accept: &Accept, said: Said, tol
     // No input of a sender is judged by the policy.
     let events = case.interpret(input, &Policy::default(), at);
     if events.is_empty() {
-        return Ok(Incident::of(&case, head.fingerprint));
+        return Ok(Incident::of(&case));
     }
     let (after, drafts) = journal::draft(&case, events, at, told)?;
     journal::grow(conn, &head, case.seq, &after, &drafts).await?;
-    Ok(Incident::of(&after, head.fingerprint))
+    Ok(Incident::of(&after))
 }
 
 /// Counts on its alert a signal that told an investigation something.

@@ -6,17 +6,19 @@ use super::bulk::slices;
 use super::chain;
 use super::db::{Conn, db, on, run};
 use super::error::{Result, StoreError};
-use super::incidents;
+use super::incidents::{self, Changing};
+use super::observations::Raw;
 use super::outbox::{self, Destination, Envelope};
 use super::queue::{self, Lease};
 use super::{Store, from_db, to_db, word};
 use chrono::DateTime;
-use sentinell_core::ids::{Fingerprint, IncidentId};
+use sentinell_core::ids::IncidentId;
 use sentinell_core::investigation::{Entry, Event, Investigation, Usage};
 use sentinell_core::notice::{Before, Notice};
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) use growth::{Growth, grow_all};
 
@@ -166,12 +168,28 @@ impl Store {
         at: Timestamp,
         lease: Option<&Lease>,
     ) -> Result<Investigation> {
+        self.append_read(case, events, vec![], at, lease).await
+    }
+
+    /// The same, and in the same transaction keeps the raw data that the events are drawn from.
+    ///
+    /// # Errors
+    /// Those of [`Store::append`].
+    pub async fn append_read(
+        &self,
+        case: &Investigation,
+        events: Vec<Event>,
+        raws: Vec<Arc<Raw>>,
+        at: Timestamp,
+        lease: Option<&Lease>,
+    ) -> Result<Investigation> {
         if events.is_empty() {
             return Ok(case.clone());
         }
         let (after, drafts) = draft(case, events, at, &self.destinations)?;
+        let (row, _) = Changing::of(&after)?;
         let token = lease.map(|lease| lease.token.clone());
-        self.writer.grow(Growth { expected: case.seq, token, after, drafts }).await
+        self.writer.grow(Growth { expected: case.seq, token, after, row, drafts, raws }).await
     }
 }
 
@@ -179,7 +197,6 @@ impl Store {
 pub(super) struct Head {
     pub(super) seq: u64,
     pub(super) hash: String,
-    pub(super) fingerprint: Fingerprint,
     /// Of the claim that holds the incident.
     token: Option<String>,
 }
@@ -214,7 +231,7 @@ pub(super) async fn grow(
     head.is_at(expected, &after.id)?;
     let (lines, newest) = lines(&after.id, &head.hash, drafts);
     write_lines(conn, &lines).await?;
-    incidents::update(conn, &[(after, &head.fingerprint, &newest)]).await?;
+    incidents::update(conn, &[(after, &Changing::of(after)?.0, &newest)]).await?;
     let at = drafts.last().map_or(after.updated_at, |draft| draft.at);
     queue::set(conn, &[(&after.id, after.wake_at(at))], at).await
 }

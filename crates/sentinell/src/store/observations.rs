@@ -3,7 +3,7 @@
 use super::bulk::slices;
 use super::chain::hex;
 use super::db::{Conn, Sql, db, on};
-use super::error::{Result, StoreError};
+use super::error::Result;
 use super::{Store, to_db};
 use sentinell_core::ids::{IncidentId, QueryId};
 use serde::Serialize;
@@ -15,15 +15,6 @@ use std::collections::HashMap;
 const BOUND: usize = 4 * 1024 * 1024;
 /// How much of a longer one is kept, in characters.
 const HEAD: usize = 64 * 1024;
-
-/// Where an observation was put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Put {
-    /// Its address.
-    pub address: String,
-    /// How long it is as JSON, in bytes, whatever of it was kept.
-    pub bytes: usize,
-}
 
 /// One kept observation.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,26 +28,6 @@ pub struct KeptObservation {
 }
 
 impl Store {
-    /// Keeps raw data and answers where. The same data of the same read has the same address. More than 4 MiB is
-    /// kept as its size and its beginning.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub async fn keep_observation(&self, incident: &IncidentId, query: &QueryId, data: &impl Serialize) -> Result<Put> {
-        let mut body = serde_json::to_string(data)?;
-        let bytes = body.len();
-        if bytes > BOUND {
-            let head: String = body.chars().take(HEAD).collect();
-            body = json!({ "too_large": bytes, "head": head }).to_string();
-        }
-        let digest = Sha256::new().chain_update(incident.as_str()).chain_update([0]).chain_update(query.as_str());
-        let mut address = hex(&digest.chain_update([0]).chain_update(&body).finalize());
-        address.truncate(32);
-        let (incident, query) = (incident.clone(), query.clone());
-        self.writer.keep(Raw { address: address.clone(), incident, query, body }).await?;
-        Ok(Put { address, bytes })
-    }
-
     /// What is kept under an address.
     ///
     /// # Errors
@@ -85,12 +56,35 @@ impl Store {
     }
 }
 
-/// An observation on its way to its row.
-pub(super) struct Raw {
-    address: String,
+/// Raw data on its way to its row.
+#[derive(Debug)]
+pub struct Raw {
+    /// Where it will be found. The same data of the same read has the same address.
+    pub address: String,
+    /// How long it is as JSON, in bytes, whatever of it is kept.
+    pub bytes: usize,
     incident: IncidentId,
     query: QueryId,
     body: String,
+}
+
+impl Raw {
+    /// What a read brought. More than 4 MiB is kept as its size and its beginning.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn of(incident: &IncidentId, query: &QueryId, data: &impl Serialize) -> Result<Self> {
+        let mut body = serde_json::to_string(data)?;
+        let bytes = body.len();
+        if bytes > BOUND {
+            let head: String = body.chars().take(HEAD).collect();
+            body = json!({ "too_large": bytes, "head": head }).to_string();
+        }
+        let digest = Sha256::new().chain_update(incident.as_str()).chain_update([0]).chain_update(query.as_str());
+        let mut address = hex(&digest.chain_update([0]).chain_update(&body).finalize());
+        address.truncate(32);
+        Ok(Self { address, bytes, incident: incident.clone(), query: query.clone(), body })
+    }
 }
 
 const NEXT: Sql = Sql {
@@ -100,22 +94,20 @@ const NEXT: Sql = Sql {
                WHERE i.id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
 };
 
-/// Keeps the observations of a group, all together. One of an incident that there is not is refused.
-pub(super) async fn keep_all(conn: &mut Conn, all: Vec<Raw>) -> Result<Vec<Result<()>>> {
-    let ids: Vec<&str> = all.iter().map(|raw| raw.incident.as_str()).collect();
+/// Keeps what the journals of a group are drawn from, all together.
+pub(super) async fn keep(conn: &mut Conn, raws: &[&Raw]) -> Result<()> {
+    if raws.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = raws.iter().map(|raw| raw.incident.as_str()).collect();
     let (sql, list) = (conn.text(&NEXT), serde_json::to_string(&ids)?);
     let next: Vec<(String, Option<i64>)> = on!(conn, c => sqlx::query_as(sql).bind(list).fetch_all(c).await?);
     let mut next: HashMap<String, i64> = next.into_iter().map(|(id, n)| (id, n.unwrap_or_default())).collect();
-    let (mut numbered, mut answers) = (vec![], vec![]);
-    for raw in &all {
-        let Some(n) = next.get_mut(raw.incident.as_str()) else {
-            answers.push(Err(StoreError::NotFound(format!("incident {}", raw.incident))));
-            continue;
-        };
-        numbered.push((*n, raw));
-        answers.push(Ok(()));
-        *n += 1;
-    }
+    let mut number = |raw: &Raw| {
+        let next = next.entry(raw.incident.0.clone()).or_default();
+        std::mem::replace(next, *next + 1)
+    };
+    let numbered: Vec<(i64, &Raw)> = raws.iter().map(|raw| (number(raw), *raw)).collect();
     let sql = "INSERT INTO observations (address, n, incident, query, bytes, body) VALUES ($1, $2, $3, $4, $5, $6) \
                ON CONFLICT (address) DO NOTHING";
     for slice in slices(&numbered) {
@@ -129,5 +121,5 @@ pub(super) async fn keep_all(conn: &mut Conn, all: Vec<Raw>) -> Result<Vec<Resul
             query.execute(c).await?.rows_affected()
         });
     }
-    Ok(answers)
+    Ok(())
 }

@@ -186,7 +186,7 @@ async fn open(
     let case = Investigation::open(id.clone(), at, &event)?;
     let draft = Draft::new(id, 1, at, event)?.told(told, || Some(Notice::opened(&case)))?;
     let due = case.wake_at(at).unwrap_or(at);
-    let (new, _) = NewIncident::of(case.clone(), fingerprint, draft.hash_after(""))?;
+    let (new, _) = NewIncident::of(case.clone(), draft.hash_after(""))?;
     incidents::insert(conn, &[&new]).await?;
     journal::write_lines(conn, &[Line { incident: id, draft: &draft, hash: new.head.clone() }]).await?;
     queue::wake(conn, &[(id, due)]).await?;

@@ -10,8 +10,9 @@ use sentinell_core::investigation::{Command, Event, Investigation, Phase};
 use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::signal::{Severity, Signal, SignalState, SignalType};
 use sentinell_core::triage::Triage;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A database of its own, gone with the test.
 pub(super) struct House {
@@ -586,11 +587,21 @@ async fn what_is_registered_is_given_back_as_it_came() {
     assert_eq!(store.policies(10).await.unwrap()[1].policy, policy);
 
     let case = opened(&store, "lamp", 1000).await;
-    let put = store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap();
-    assert_eq!(store.keep_observation(&case.id, &"q1".into(), &json!([1, 2])).await.unwrap(), put);
-    assert_eq!(store.observation(&put.address).await.unwrap(), Some(json!([1, 2])));
-    let long = json!("x".repeat(5 * 1024 * 1024));
-    store.keep_observation(&case.id, &"q2".into(), &long).await.unwrap();
+    let read = async |case: &Investigation, query: &str, data: Value| {
+        let raw = Arc::new(Raw::of(&case.id, &query.into(), &data).unwrap());
+        let after = store.append_read(case, vec![note("read")], vec![raw.clone()], case.updated_at, None).await;
+        (after.unwrap(), raw.address.clone())
+    };
+    let (case, address) = read(&case, "q1", json!([1, 2])).await;
+    let (case, again) = read(&case, "q1", json!([1, 2])).await;
+    assert_eq!(again, address);
+    assert_eq!(store.observation(&address).await.unwrap(), Some(json!([1, 2])));
+    let stale = Investigation { seq: 1, ..case.clone() };
+    let raw = Arc::new(Raw::of(&case.id, &"q9".into(), &json!([9])).unwrap());
+    let refused = store.append_read(&stale, vec![note("late")], vec![raw.clone()], case.updated_at, None).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(store.observation(&raw.address).await.unwrap(), None, "data without its entry");
+    let (case, _) = read(&case, "q2", json!("x".repeat(5 * 1024 * 1024))).await;
     let kept = store.observations_of(&case.id, 10).await.unwrap();
     assert_eq!(kept.len(), 2);
     assert_eq!(kept[1].body["too_large"], json!(5 * 1024 * 1024 + 2));

@@ -5,7 +5,6 @@ use super::db::{Conn, Target, on, run};
 use super::error::{Result, StoreError};
 use super::intake::{self, Arrival, Receipt};
 use super::journal::{self, Growth};
-use super::observations::{self, Raw};
 use super::queue::{self, Lease};
 use crate::telemetry::Seldom;
 use futures::FutureExt;
@@ -46,7 +45,6 @@ enum Job {
     /// Runs by itself, in its turn.
     Command(Command),
     /// Runs with all others of its kind in the group, after its commands.
-    Kept(Asked<Raw, ()>),
     Grown(Asked<Growth, Investigation>),
     Taken(Asked<Arrival, Receipt>),
     LetGo(Asked<Lease, ()>),
@@ -68,7 +66,6 @@ impl<I, O> Asked<I, O> {
 /// Those of a group that run together, by kind.
 #[derive(Default)]
 struct Together {
-    kept: Vec<Asked<Raw, ()>>,
     grown: Vec<Asked<Growth, Investigation>>,
     taken: Vec<Asked<Arrival, Receipt>>,
     let_go: Vec<Asked<Lease, ()>>,
@@ -79,7 +76,6 @@ impl Together {
     fn sort(&mut self, job: Job) -> Option<Command> {
         match job {
             Job::Command(command) => return Some(command),
-            Job::Kept(asked) => self.kept.push(asked),
             Job::Grown(asked) => self.grown.push(asked),
             Job::Taken(asked) => self.taken.push(asked),
             Job::LetGo(asked) => self.let_go.push(asked),
@@ -138,12 +134,6 @@ impl Writer {
     pub(super) async fn grow(&self, growth: Growth) -> Result<Investigation> {
         let (asked, answer) = Asked::new(growth);
         self.queue((Job::Grown(asked), answer)).await
-    }
-
-    /// Keeps an observation with the next group.
-    pub(super) async fn keep(&self, raw: Raw) -> Result<()> {
-        let (asked, answer) = Asked::new(raw);
-        self.queue((Job::Kept(asked), answer)).await
     }
 
     /// Gives an incident back with the next group.
@@ -318,8 +308,7 @@ impl Task {
                 failed = Some(error);
             }
         }
-        let Together { kept, grown, taken, let_go } = together;
-        failed = self.all(failed, kept, answers, |conn, all| Box::pin(observations::keep_all(conn, all))).await;
+        let Together { grown, taken, let_go } = together;
         failed = self.all(failed, grown, answers, |conn, all| Box::pin(journal::grow_all(conn, all))).await;
         failed = self.all(failed, taken, answers, |conn, all| Box::pin(intake::take_all(conn, all))).await;
         failed = self.all(failed, let_go, answers, |conn, all| Box::pin(queue::let_go(conn, all))).await;

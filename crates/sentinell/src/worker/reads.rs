@@ -1,9 +1,8 @@
-//! The worker's eyes: queries side by side, each answer written down as it comes.
+//! The worker's eyes: queries side by side, answers written down as they come.
 
-use super::patience::Patience;
 use super::{LetGo, Worker};
 use crate::digest;
-use crate::store::Lease;
+use crate::store::{Lease, Raw};
 use crate::telemetry::spans;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -13,10 +12,14 @@ use sentinell_core::investigation::{Input, Investigation, Phase, Reading};
 use sentinell_core::ports::ToolError;
 use sentinell_core::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use tracing::Instrument;
 
 /// The engine is arithmetic over text: up to so many bytes of it take less than the way to another thread and back.
 const SMALL: usize = 8 * 1024;
+
+/// Answers that are written down in one go at most.
+const TOGETHER: usize = 16;
 
 impl Worker {
     pub(super) async fn observe(
@@ -26,15 +29,19 @@ impl Worker {
         queries: Vec<Query>,
     ) -> Result<(), LetGo> {
         let asked = case.clone();
-        let mut answers: FuturesUnordered<_> = queries.into_iter().map(|query| self.answer(&asked, query)).collect();
-        while let Some(input) = answers.next().await {
-            self.record(case, lease, input?).await?;
+        let answers: FuturesUnordered<_> = queries.into_iter().map(|query| self.answer(&asked, query)).collect();
+        // Those that are there at the same time are written down together.
+        let mut answers = answers.ready_chunks(TOGETHER);
+        while let Some(come) = answers.next().await {
+            let come = come.into_iter().collect::<Result<Vec<_>, _>>()?;
+            let (inputs, raws): (Vec<_>, Vec<_>) = come.into_iter().unzip();
+            self.record_all(case, lease, inputs, raws.into_iter().flatten().collect()).await?;
         }
         Ok(())
     }
 
-    /// Asks one query; keeps the raw answer, condenses it.
-    async fn answer(&self, case: &Investigation, query: Query) -> Result<Input, LetGo> {
+    /// Asks one query and condenses the answer, which comes with it as it was.
+    async fn answer(&self, case: &Investigation, query: Query) -> Result<(Input, Option<Arc<Raw>>), LetGo> {
         let started = self.clock.now();
         let span = spans::read(&query);
         let looked = self.look(&query).instrument(span.clone()).await;
@@ -43,18 +50,14 @@ impl Worker {
         }
         let observation = match looked {
             Ok(observation) => digest::clean(observation),
-            Err(ToolError::Retry(why)) => return Ok(Input::NotObserved { query: query.id, why, again: true }),
-            Err(error) => return Ok(Input::NotObserved { query: query.id, why: error.to_string(), again: false }),
-        };
-        let mut patience = Patience::default();
-        let put = loop {
-            match self.store.keep_observation(&case.id, &query.id, &observation).await {
-                Ok(put) => break put,
-                Err(error) => patience.bear(error).await?,
+            Err(ToolError::Retry(why)) => return Ok((Input::NotObserved { query: query.id, why, again: true }, None)),
+            Err(error) => {
+                return Ok((Input::NotObserved { query: query.id, why: error.to_string(), again: false }, None));
             }
         };
+        let raw = Arc::new(Raw::of(&case.id, &query.id, &observation)?);
         let call = observation.call.clone();
-        let (evidence, gaps) = if put.bytes <= SMALL {
+        let (evidence, gaps) = if raw.bytes <= SMALL {
             condense(case, &query, &observation)
         } else {
             let case = case.clone();
@@ -63,7 +66,8 @@ impl Worker {
             apart.await.unwrap_or_else(|_| stopped(what))
         };
         let millis = self.clock.now().millis_since(started).unsigned_abs();
-        Ok(Input::Observed { query: query.id, evidence, gaps, call, raw: put.address, millis })
+        let address = raw.address.clone();
+        Ok((Input::Observed { query: query.id, evidence, gaps, call, raw: address, millis }, Some(raw)))
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {

@@ -1,7 +1,8 @@
 use crate::api::{House, OPERATOR, request};
 use axum::body::Body;
-use sentinell::store::{Dropped, Retention, Store};
+use sentinell::store::{Dropped, Raw, Retention, Store};
 use sentinell_core::ids::{IncidentId, QueryId};
+use sentinell_core::investigation::Event;
 use sentinell_core::ports::Clock;
 use serde_json::json;
 
@@ -11,7 +12,10 @@ async fn trouble(house: &House, what: &str) -> String {
     let body = json!({"message": what, "level": "error"});
     let id = house.post("/api/signals/logs", &body).await.ok(202)["id"].as_str().unwrap().to_owned();
     let incident = IncidentId(id.clone());
-    house.state.store.keep_observation(&incident, &QueryId("q1".into()), &json!([what])).await.unwrap();
+    let case = house.state.store.load(&incident).await.unwrap().unwrap();
+    let raw = Raw::of(&incident, &QueryId("q1".into()), &json!([what])).unwrap();
+    let read = Event::NoteAdded { by: "ann".into(), text: "read".into() };
+    house.state.store.append_read(&case, vec![read], vec![raw.into()], case.updated_at, None).await.unwrap();
     id
 }
 
@@ -52,13 +56,13 @@ async fn what_is_over_goes_at_its_time_and_what_is_open_stays_however_old_it_is(
     assert_eq!(observations(store, &old).await, 1);
     assert_eq!(store.drop_all(&expiry).await.unwrap(), expected);
     assert_eq!((observations(store, &old).await, observations(store, &open).await), (0, 1));
-    assert_eq!((positions(store).await, store.horizon().await.unwrap()), ((1..=5).collect::<Vec<_>>(), 0));
+    assert_eq!((positions(store).await, store.horizon().await.unwrap()), ((1..=8).collect::<Vec<_>>(), 0));
 
     // A year later: the old journal as a whole; the young one holds the newest entry.
     house.clock.advance(366 * DAY);
     let expiry = retention.at(house.clock.now());
     let dropped = store.drop_all(&expiry).await.unwrap();
-    assert_eq!((dropped.incidents, dropped.entries), (1, 2), "{dropped:?}");
+    assert_eq!((dropped.incidents, dropped.entries), (1, 3), "{dropped:?}");
     assert_eq!(store.drop_all(&expiry).await.unwrap().rows(), 0);
     assert_eq!(house.get(&format!("/api/incidents/{old}")).await.status, 404);
     assert_eq!(
@@ -68,12 +72,12 @@ async fn what_is_over_goes_at_its_time_and_what_is_open_stays_however_old_it_is(
 
     // Positions go on without a gap above the horizon, and a stream from below it is told so.
     let horizon = store.horizon().await.unwrap();
-    assert_eq!(horizon, 3);
+    assert_eq!(horizon, 5);
     trouble(&house, "the ferry is late").await;
-    assert_eq!(positions(store).await, [2, 4, 5, 6]);
+    assert_eq!(positions(store).await, [3, 4, 6, 7, 8, 9, 10]);
     let told = house.get("/api/stream?after=1").await.problem(410);
-    assert!(told.contains("after=3"), "{told}");
-    let resumed = request("GET", "/api/stream?after=3", None).body(Body::empty()).unwrap();
+    assert!(told.contains("after=5"), "{told}");
+    let resumed = request("GET", "/api/stream?after=5", None).body(Body::empty()).unwrap();
     let resumed = tower::ServiceExt::oneshot(house.router.clone(), resumed).await.unwrap();
     assert_eq!(resumed.status(), 200);
 

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 pub struct Kept {
     pub case: Investigation,
     pub entries: Vec<Entry>,
-    pub fingerprint: Fingerprint,
     /// Hash of its newest entry.
     head: String,
 }
@@ -142,12 +141,8 @@ impl Books {
             kept.head = hash;
             return Ok(());
         }
-        let Event::Opened { fingerprint, .. } = &entry.event else {
-            return Err("it does not begin with opened".into());
-        };
-        let fingerprint = fingerprint.clone();
         let case = Investigation::open(id.clone(), entry.at, &entry.event).map_err(|error| error.to_string())?;
-        self.cases.insert(id, Kept { case, entries: vec![entry], fingerprint, head: hash });
+        self.cases.insert(id, Kept { case, entries: vec![entry], head: hash });
         Ok(())
     }
 
@@ -161,7 +156,7 @@ impl Books {
             let id = IncidentId(id);
             let Some(kept) = self.cases.get(&id) else { return Err(format!("{id} has no journal")) };
             let case = &kept.case;
-            let incident = Incident::of(case, kept.fingerprint.clone());
+            let incident = Incident::of(case);
             let told: [Value; 9] = [
                 case.seq.into(),
                 kept.head.clone().into(),

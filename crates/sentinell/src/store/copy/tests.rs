@@ -1,14 +1,15 @@
 //! Both ways: from a file to the kind of database that this run is about, and back.
 
 use super::*;
-use crate::store::NewToken;
 use crate::store::db::run;
 use crate::store::place::Place;
 use crate::store::tests::{firing, note};
+use crate::store::{NewToken, Raw};
 use sentinell_core::approval::Role;
 use sentinell_core::policy::Policy;
 use sentinell_core::time::Timestamp;
 use serde_json::json;
+use std::sync::Arc;
 
 async fn furnish(url: &str) {
     let store = Store::open(url, Options::default()).await.unwrap();
@@ -20,10 +21,10 @@ async fn furnish(url: &str) {
     let (cases, _) = store.incidents(Filter::default(), None, 3).await.unwrap();
     for case in cases {
         let case = store.load(&case.id).await.unwrap().unwrap();
-        store.append(&case, vec![note("one"), note("größer")], Timestamp(9000), None).await.unwrap();
-        let big = json!("x".repeat(3 << 20));
-        store.keep_observation(&case.id, &"q1".into(), &big).await.unwrap();
-        store.keep_observation(&case.id, &"q2".into(), &json!([null, true])).await.unwrap();
+        let read = [("q1", json!("x".repeat(3 << 20))), ("q2", json!([null, true]))];
+        let raws = read.map(|(query, data)| Arc::new(Raw::of(&case.id, &query.into(), &data).unwrap())).into();
+        let events = vec![note("one"), note("größer")];
+        store.append_read(&case, events, raws, Timestamp(9000), None).await.unwrap();
     }
     store.claim("sleeper", Timestamp(20_000), 5000).await.unwrap().unwrap();
     store.set_policy(Policy::default(), &"ann".into(), "why not", Timestamp(1)).await.unwrap();

@@ -220,7 +220,7 @@ impl Batch {
         let case = Investigation::open(id.clone(), at, &event)?;
         let draft = Draft::new(id, 1, at, event)?.told(told, || Some(Notice::opened(&case)))?;
         let due = case.wake_at(at).unwrap_or(at);
-        let (new, incident) = NewIncident::of(case, fingerprint, draft.hash_after(""))?;
+        let (new, incident) = NewIncident::of(case, draft.hash_after(""))?;
         self.opened.push((new, draft, due));
         let alert = KnownAlert {
             incident: id.clone(),

@@ -2,12 +2,15 @@
 
 use super::super::db::{Conn, Sql, on};
 use super::super::error::{Result, StoreError};
-use super::super::{from_db, incidents, queue};
+use super::super::incidents::{self, Changing};
+use super::super::observations::{self, Raw};
+use super::super::{from_db, queue};
 use super::{Draft, Head, lines, unknown, write_lines};
-use sentinell_core::ids::{Fingerprint, IncidentId};
+use sentinell_core::ids::IncidentId;
 use sentinell_core::investigation::Investigation;
 use sentinell_core::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// A journal that is to grow.
 pub(in crate::store) struct Growth {
@@ -17,8 +20,12 @@ pub(in crate::store) struct Growth {
     pub(super) token: Option<String>,
     /// The state afterwards.
     pub(super) after: Investigation,
+    /// What lists show of it.
+    pub(super) row: Changing,
     /// What is appended.
     pub(super) drafts: Vec<Draft>,
+    /// The data that it is drawn from.
+    pub(super) raws: Vec<Arc<Raw>>,
 }
 
 impl Growth {
@@ -38,9 +45,9 @@ impl Growth {
 }
 
 const HEADS: Sql = Sql {
-    sqlite: "SELECT i.id, i.seq, i.head, i.fingerprint, w.token FROM incidents i \
+    sqlite: "SELECT i.id, i.seq, i.head, w.token FROM incidents i \
              LEFT JOIN wakeups w ON w.incident = i.id WHERE i.id IN (SELECT value FROM json_each($1))",
-    postgres: "SELECT i.id, i.seq, i.head, i.fingerprint, w.token FROM incidents i LEFT JOIN wakeups w \
+    postgres: "SELECT i.id, i.seq, i.head, w.token FROM incidents i LEFT JOIN wakeups w \
                ON w.incident = i.id WHERE i.id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))",
 };
 
@@ -49,11 +56,9 @@ pub(super) async fn heads(conn: &mut Conn, of: impl Iterator<Item = &IncidentId>
     // No database keeps a text with a NUL, nor looks for one.
     let ids: Vec<&str> = of.map(IncidentId::as_str).filter(|id| !id.contains('\0')).collect();
     let (sql, list) = (conn.text(&HEADS), serde_json::to_string(&ids)?);
-    let rows: Vec<(String, i64, String, String, Option<String>)> =
+    let rows: Vec<(String, i64, String, Option<String>)> =
         on!(conn, c => sqlx::query_as(sql).bind(list).fetch_all(c).await?);
-    let head = |(id, seq, hash, fingerprint, token)| {
-        (IncidentId(id), Head { seq: from_db(seq), hash, fingerprint: Fingerprint(fingerprint), token })
-    };
+    let head = |(id, seq, hash, token)| (IncidentId(id), Head { seq: from_db(seq), hash, token });
     Ok(rows.into_iter().map(head).collect())
 }
 
@@ -63,25 +68,27 @@ pub(super) async fn heads(conn: &mut Conn, of: impl Iterator<Item = &IncidentId>
 /// What spoils the whole group.
 pub(in crate::store) async fn grow_all(conn: &mut Conn, all: Vec<Growth>) -> Result<Vec<Result<Investigation>>> {
     let mut heads = heads(conn, all.iter().map(|growth| &growth.after.id)).await?;
-    let (mut refusals, mut entries, mut newest) =
-        (Vec::with_capacity(all.len()), vec![], BTreeMap::<&IncidentId, &Growth>::new());
+    let (mut refusals, mut entries, mut raws) = (Vec::with_capacity(all.len()), vec![], vec![]);
+    let mut newest = BTreeMap::<&IncidentId, &Growth>::new();
     for growth in &all {
         let id = &growth.after.id;
         let refusal = growth.refusal(heads.get(id));
         if let (None, Some(head)) = (&refusal, heads.get_mut(id)) {
             let (own, hash) = lines(id, &head.hash, &growth.drafts);
             entries.extend(own);
+            raws.extend(growth.raws.iter().map(AsRef::as_ref));
             (head.seq, head.hash) = (growth.after.seq, hash);
             newest.insert(id, growth);
         }
         refusals.push(refusal);
     }
     if !newest.is_empty() {
+        observations::keep(conn, &raws).await?;
         write_lines(conn, &entries).await?;
         let (mut rows, mut due) = (vec![], vec![]);
         for (id, growth) in &newest {
             let Some(head) = heads.get(*id) else { continue };
-            rows.push((&growth.after, &head.fingerprint, head.hash.as_str()));
+            rows.push((&growth.after, &growth.row, head.hash.as_str()));
             due.push((*id, growth.after.wake_at(growth.at())));
         }
         incidents::update(conn, &rows).await?;
