@@ -91,7 +91,8 @@ test("from nothing to a first incident, live", async () => {
   await page.getByRole("link", { name: /half of the payments fail/ }).waitFor();
   await page.waitForTimeout(100);
   await page.keyboard.press("/");
-  await page.keyboard.type("checkout");
+  // So slowly that every letter is asked for by itself, while another row is the chosen one.
+  await page.keyboard.type("checkout", { delay: 300 });
   await page.waitForURL(/q=checkout/);
   await page.getByText("1 incident", { exact: true }).waitFor();
   await page.keyboard.press("Escape");

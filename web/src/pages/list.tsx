@@ -39,10 +39,12 @@ const choose = (id: string): void => void (chosenId.value = id);
 
 function Filters({ wanted, search }: { wanted: Wanted; search: { current: HTMLInputElement | null } }) {
   const [text, setText] = useState(wanted.q);
-  useEffect(() => setText(wanted.q), [wanted.q]);
+  // What was asked for from here comes back as the address: letters typed since then stay.
+  const asked = useRef(wanted.q);
+  useEffect(() => { if (wanted.q !== asked.current) setText(asked.current = wanted.q); }, [wanted.q]);
   useEffect(() => {
     if (text === wanted.q) return;
-    const timer = setTimeout(() => ask({ q: text }), 200);
+    const timer = setTimeout(() => ask({ q: asked.current = text }), 200);
     return () => clearTimeout(timer);
   }, [text]);
   const select = (name: string, label: string, value: string, options: [string, string][]) => (
@@ -70,7 +72,9 @@ function Filters({ wanted, search }: { wanted: Wanted; search: { current: HTMLIn
 function Row({ incident, current }: { incident: Incident; current: boolean }) {
   const link = useRef<HTMLAnchorElement>(null);
   useLayoutEffect(() => {
-    if (current && document.activeElement !== link.current) link.current?.focus({ preventScroll: true });
+    // The focus goes from row to row, and is taken from nobody who types.
+    const at = document.activeElement;
+    if (current && (at === null || at === document.body || at.id === "main" || at.classList.contains("row"))) link.current?.focus({ preventScroll: true });
   }, [current]);
   const needs = (NEEDS_A_PERSON as readonly string[]).includes(incident.phase);
   return (
