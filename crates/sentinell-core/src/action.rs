@@ -143,7 +143,7 @@ impl Action {
             "blast_radius": self.plan.blast_radius, "evidence": self.evidence, "expires_at": self.expires_at,
         });
         // A JSON value made of strings, integers and finite bounds always has a canonical form.
-        let canonical = serde_json_canonicalizer::to_vec(&covered).unwrap_or_default();
+        let canonical = crate::canonical::to_vec(&covered).unwrap_or_default();
         ActionHash(hex(&Sha256::digest(canonical)))
     }
 

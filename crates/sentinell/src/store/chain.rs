@@ -4,9 +4,11 @@
 use super::db::{Db, db};
 use super::error::Result;
 use super::{Store, from_db, to_db};
+use sentinell_core::canonical;
 use sentinell_core::ids::IncidentId;
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// How many entries one read of a verification takes.
@@ -29,7 +31,7 @@ impl ChainReport {
     /// Goes one entry further; whether it is as it was written.
     fn follow(&mut self, incident: &IncidentId, (seq, at, event, hash): Row) -> Result<bool> {
         let seq = from_db(seq);
-        let event: serde_json::Value = serde_json::from_str(&event).unwrap_or_default();
+        let event: Value = serde_json::from_str(&event).unwrap_or_default();
         let expected = link(&self.head, &canonical(incident, seq, Timestamp(at), &event)?);
         let sound = seq == self.entries + 1 && expected == hash;
         if sound {
@@ -48,7 +50,7 @@ pub(super) fn canonical(incident: &IncidentId, seq: u64, at: Timestamp, event: &
         at: Timestamp,
         event: &'a E,
     }
-    Ok(serde_json_canonicalizer::to_vec(&Hashed { incident, seq, at, event })?)
+    Ok(canonical::to_vec(&Hashed { incident, seq, at, event })?)
 }
 
 /// The hash of the next entry.
