@@ -26,4 +26,5 @@ pub mod runbook;
 pub mod signal;
 pub mod silence;
 pub mod time;
+pub mod topology;
 pub mod triage;

@@ -53,6 +53,7 @@ impl Worker {
                 Err(error) => patience.bear(error).await?,
             }
         };
+        self.learn(&observation, started).await;
         let call = observation.call.clone();
         let (evidence, gaps) = if put.bytes <= SMALL {
             condense(case, &query, &observation)
@@ -64,6 +65,13 @@ impl Worker {
         };
         let millis = self.clock.now().millis_since(started).unsigned_abs();
         Ok(Input::Observed { query: query.id, evidence, gaps, call, raw: put.address, millis })
+    }
+
+    /// Remembers who was seen to call whom, for the alerts to come. An investigation does not depend on it.
+    async fn learn(&self, observation: &Observation, at: Timestamp) {
+        if let Err(error) = self.store.learn_calls(digest::calls(observation), at).await {
+            tracing::debug!(%error, "who calls whom is not remembered");
+        }
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {
