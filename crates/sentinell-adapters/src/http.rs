@@ -191,6 +191,21 @@ impl Http {
         body: Option<&Value>,
         who: &Credentials,
     ) -> Result<(StatusCode, Vec<u8>), ToolError> {
+        let (status, _, body) = self.exchange_whole(method, url, body, who).await?;
+        Ok((status, body))
+    }
+
+    /// The same, with the answer's headers.
+    ///
+    /// # Errors
+    /// As [`Http::exchange`].
+    pub async fn exchange_whole(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        who: &Credentials,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ToolError> {
         let request = self.client.request(method, url);
         let request = match body {
             Some(body) => request.json(body),
@@ -248,22 +263,27 @@ impl Http {
     }
 
     async fn json(&self, request: RequestBuilder, who: &Credentials) -> Result<Value, ToolError> {
-        let (status, body) = self.answer(request, who).await?;
+        let (status, _, body) = self.answer(request, who).await?;
         if !status.is_success() {
             return Err(refusal(status, &body));
         }
         serde_json::from_slice(&body).map_err(|error| ToolError::BadQuery(format!("the answer is not JSON: {error}")))
     }
 
-    async fn answer(&self, request: RequestBuilder, who: &Credentials) -> Result<(StatusCode, Vec<u8>), ToolError> {
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+        who: &Credentials,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), ToolError> {
         let request = match who {
             Credentials::None => request,
             Credentials::Bearer(token) => request.bearer_auth(token),
             Credentials::Basic(name, password) => request.basic_auth(name, Some(password)),
             Credentials::ApiKey(key) => request.header("authorization", format!("ApiKey {key}")),
         };
-        let answer = request.send().await.map_err(away)?;
-        Ok((answer.status(), self.body(answer).await?))
+        let mut answer = request.send().await.map_err(away)?;
+        let headers = std::mem::take(answer.headers_mut());
+        Ok((answer.status(), headers, self.body(answer).await?))
     }
 
     async fn body(&self, mut answer: Response) -> Result<Vec<u8>, ToolError> {

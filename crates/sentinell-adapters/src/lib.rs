@@ -11,6 +11,7 @@ pub mod kubectl;
 pub mod models;
 pub mod notifiers;
 pub mod process;
+mod retry;
 pub mod slack;
 mod text;
 pub mod tools;

@@ -27,4 +27,5 @@ pub mod runbook;
 pub mod signal;
 pub mod silence;
 pub mod time;
+pub mod topology;
 pub mod triage;

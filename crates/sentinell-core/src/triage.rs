@@ -4,6 +4,7 @@
 use crate::ids::IncidentId;
 use crate::signal::{Severity, Signal, SignalState, SignalType};
 use crate::time::Timestamp;
+use crate::topology::{self, Spot};
 use serde::{Deserialize, Serialize};
 
 /// An alert that comes back within this time after it went away is the same trouble: flapping opens no second incident.
@@ -28,12 +29,14 @@ pub struct Kin {
 pub struct KinIncident {
     /// Which.
     pub incident: IncidentId,
-    /// Whether it is resolved or dismissed.
+    /// Whether it takes in no more: it is resolved or dismissed.
     pub over: bool,
     /// When it opened.
     pub opened_at: Timestamp,
     /// When the last of this kin fired.
     pub last_at: Timestamp,
+    /// How long after that one an alert still belongs to it, milliseconds.
+    pub within: i64,
     /// What they have in common.
     pub why: String,
 }
@@ -51,12 +54,10 @@ pub fn kin(signal: &Signal) -> Vec<Kin> {
     }
     let label = |name: &str| signal.labels.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let first = |names: &[&str]| names.iter().find_map(|name| label(name));
-    let place = ["cluster", "environment", "env", "region"].map(|name| label(name).unwrap_or_default()).join("\u{1f}");
+    let place = topology::join(&topology::place(signal));
     let kin = |kind: &str, name: &str, why: String| Kin { key: format!("{kind}\u{1f}{place}\u{1f}{name}"), why };
     let namespace = label("namespace").unwrap_or_default();
-    let service = first(&["service", "deployment", "app", "component"]);
-    let service =
-        service.map(|name| kin("service", &format!("{namespace}/{name}"), format!("the same service, {name}")));
+    let service = Spot::of(signal).map(|spot| Kin { key: spot.key(), why: format!("the same service, {}", spot.name) });
     let machine = first(&["node", "host", "hostname"]);
     let machine = machine.map(|name| kin("machine", name, format!("the same machine, {name}")));
     let rule = label("alertname")
@@ -164,7 +165,7 @@ pub fn triage(signal: &Signal, known: Option<&KnownAlert>, kin: &[KinIncident]) 
 fn open_or_gather(signal: &Signal, kin: &[KinIncident]) -> Triage {
     let near = |kin: &&KinIncident| {
         let since = |then: Timestamp| signal.received_at.millis_since(then);
-        !kin.over && since(kin.last_at) <= KIN_MILLIS && since(kin.opened_at) <= KIN_SPAN_MILLIS
+        !kin.over && since(kin.last_at) <= kin.within && since(kin.opened_at) <= KIN_SPAN_MILLIS
     };
     let gather = |kin: &KinIncident| Triage::Gather { incident: kin.incident.clone(), why: kin.why.clone() };
     kin.iter().find(near).map_or(Triage::Open, gather)
@@ -240,6 +241,7 @@ pub(crate) mod tests {
             over,
             opened_at: Timestamp(opened),
             last_at: Timestamp(last),
+            within: KIN_MILLIS,
             why: "the same service, cart".into(),
         };
         let gathers = |signal: &Signal, kin: KinIncident| matches!(triage(signal, None, &[kin]), Triage::Gather { .. });

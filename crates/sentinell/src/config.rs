@@ -19,6 +19,7 @@ mod slack;
 mod sns;
 mod tail;
 mod telemetry;
+mod topology;
 mod webhooks;
 
 pub use database::Database;
@@ -39,7 +40,7 @@ pub use tail::{Tail, TailFormat};
 pub use telemetry::{Sampler, Telemetry};
 pub use webhooks::Webhook;
 
-use crate::store::{Retention, Window};
+use crate::store::{Dependencies, Retention, Window};
 use sentinell_adapters::http::Url;
 use sentinell_core::policy::Policy;
 use sentinell_evidence::case::Level;
@@ -78,6 +79,8 @@ pub struct Config {
     pub tails: Vec<Tail>,
     /// When what is not to open incidents.
     pub windows: Vec<Window>,
+    /// Who calls whom, and what follows from it for alerts.
+    pub dependencies: Dependencies,
     /// Folders of recorded telemetry to look into.
     pub recordings: Vec<PathBuf>,
     /// What may be done with registered repositories, by their names.

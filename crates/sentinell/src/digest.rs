@@ -3,12 +3,14 @@
 //! Core and evidence engine know nothing of each other; this room translates, and decides nothing itself.
 
 mod began;
+mod calls;
 mod clean;
 mod precedents;
 mod readings;
 mod translate;
 mod verify;
 
+pub use calls::calls;
 pub use clean::clean;
 pub(crate) use translate::entity;
 pub use verify::evaluate;

@@ -29,6 +29,7 @@ mod retention;
 mod signals;
 mod silences;
 mod threads;
+mod topology;
 mod totals;
 mod turns;
 mod writer;
@@ -68,6 +69,7 @@ pub use retention::{Dropped, Expiry, Retention};
 pub use signals::TakenSignal;
 pub use silences::{MOST_SILENCES, When, Window};
 pub use threads::Thread;
+pub use topology::Dependencies;
 pub use totals::{Disk, Spent, Totals};
 
 use db::{Conn, Target};
@@ -94,11 +96,21 @@ pub struct Options {
     pub destinations: Vec<Destination>,
     /// When what is not to open incidents; the same in every process that takes signals in.
     pub windows: Vec<Window>,
+    /// What gathers alerts of services that call each other; the same in every process that takes signals in.
+    pub dependencies: Dependencies,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 6, queue: 4096, group: 512, on_connect: None, destinations: vec![], windows: vec![] }
+        Self {
+            readers: 6,
+            queue: 4096,
+            group: 512,
+            on_connect: None,
+            destinations: vec![],
+            windows: vec![],
+            dependencies: Dependencies::default(),
+        }
     }
 }
 
@@ -110,6 +122,7 @@ pub struct Store {
     newest: watch::Receiver<u64>,
     destinations: Arc<[Destination]>,
     quiet: Arc<silences::Quiet>,
+    beside: Arc<topology::Beside>,
     partials: partials::Partials,
     budget: policies::Remembered,
     near: Arc<AtomicUsize>,
@@ -142,6 +155,7 @@ impl Store {
             newest,
             destinations: options.destinations.into(),
             quiet: Arc::new(silences::Quiet::new(options.windows)),
+            beside: Arc::new(topology::Beside::new(options.dependencies)),
             partials: partials::Partials::default(),
             budget: Arc::default(),
             near: Arc::default(),

@@ -16,6 +16,7 @@ mod signals;
 mod silences;
 mod slackbot;
 mod stream;
+mod topology;
 
 use crate::database::Place;
 use axum::Router;

@@ -1,20 +1,25 @@
 //! Vectors from a server that speaks OpenAI's `/embeddings`: OpenAI, Voyage, vLLM, Ollama, llama.cpp.
 //!
 //! What is sent are texts of the memory, which are redacted. A text that the server refuses costs that text its vector, not
-//! the batch: whether it is the text's fault or the server's is asked with a word that nobody refuses.
+//! the batch: whether it is the text's fault or the server's is asked with a word that nobody refuses. A server that says
+//! when it wants to be asked again (`Retry-After`) is not asked before.
 
 use crate::http::{Credentials, Http, HttpLimits, Method, Url, base_url, under};
+use crate::retry::retry_after;
 use crate::text::one_line;
 use sentinell_core::ports::{BoxFuture, Meaning, ToolError};
 use serde_json::{Value, json};
 use std::fmt;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Texts of one request.
 const TOGETHER: usize = 64;
 /// Characters of a text that are sent, and of one that was refused at that length.
 const CHARS: usize = 6_000;
 const SHORT: usize = 800;
+/// The longest that a server is left alone because it says so.
+const REST: Duration = Duration::from_secs(3600);
 /// A text that no server refuses.
 const PROBE: &str = "ok";
 
@@ -50,6 +55,8 @@ pub struct Embeddings {
     served: String,
     model: String,
     dimensions: usize,
+    /// Until when the server wants to be left alone.
+    rests: Mutex<Option<Instant>>,
 }
 
 /// Why there are no vectors.
@@ -84,17 +91,30 @@ impl Embeddings {
             key,
             served: model,
             dimensions,
+            rests: Mutex::default(),
         })
     }
 
+    /// Whether the server may be asked now.
+    fn awake(&self) -> Result<(), Trouble> {
+        let until = *self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        match until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            Some(left) if !left.is_zero() => {
+                Err(Trouble::Away(format!("the server asked to be left alone for {} s more", left.as_secs() + 1)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Trouble> {
+        self.awake()?;
         let mut body = json!({ "model": self.served, "input": texts, "encoding_format": "float" });
         // Only these can be shortened; other servers refuse the word.
         if self.served.starts_with("text-embedding-3") {
             body["dimensions"] = json!(self.dimensions);
         }
-        let answer = self.http.exchange(Method::POST, self.url.clone(), Some(&body), &self.who).await;
-        let (status, answer) = answer.map_err(|error| match error {
+        let answer = self.http.exchange_whole(Method::POST, self.url.clone(), Some(&body), &self.who).await;
+        let (status, headers, answer) = answer.map_err(|error| match error {
             ToolError::BadQuery(why) => Trouble::Refused(why),
             other => Trouble::Away(other.to_string()),
         })?;
@@ -102,7 +122,13 @@ impl Embeddings {
             let said = one_line(&String::from_utf8_lossy(&answer[..answer.len().min(2_000)]), 300);
             let why = self.without_key(format!("{status}: {said}"));
             return Err(match status.as_u16() {
-                401 | 402 | 403 | 408 | 429 | 502..=504 => Trouble::Away(why),
+                401 | 402 | 403 | 408 | 429 | 502..=504 => {
+                    if let Some(millis) = retry_after(&headers, SystemTime::now()) {
+                        let until = Instant::now() + Duration::from_millis(millis).min(REST);
+                        *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+                    }
+                    Trouble::Away(why)
+                }
                 _ => Trouble::Refused(why),
             });
         }

@@ -80,6 +80,27 @@ async fn a_server_that_fails_is_told_apart_from_a_text_that_it_refuses() {
 }
 
 #[tokio::test]
+async fn a_server_is_not_asked_before_it_wants_to_be() {
+    let busy = Fake::serve_under("Retry-After: 3600", |_| (429, "slow down".into()));
+    let meaning = embeddings(&busy.url, "m", 2);
+    assert!(meaning.embed(&texts(&["a"])).await.unwrap_err().starts_with("429"));
+    for _ in 0..3 {
+        let why = meaning.embed(&texts(&["a"])).await.unwrap_err();
+        assert!(why.contains("left alone for"), "{why}");
+    }
+    assert_eq!(busy.seen().len(), 1);
+    let answers = std::sync::atomic::AtomicUsize::new(0);
+    let soon = Fake::serve_under("Retry-After: 0.1", move |request| {
+        let first = answers.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        if first { (503, "starting".into()) } else { letters(request) }
+    });
+    let meaning = embeddings(&soon.url, "letters", 2);
+    meaning.embed(&texts(&["a"])).await.unwrap_err();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(meaning.embed(&texts(&["a"])).await.unwrap(), [vec![1.0, 0.0]], "it is asked again afterwards");
+}
+
+#[tokio::test]
 #[ignore = "needs a real model: scripts/stages/models"]
 async fn models_that_are_real_give_meaning() {
     let Ok(url) = std::env::var("SENTINELL_TEST_EMBEDDINGS") else {

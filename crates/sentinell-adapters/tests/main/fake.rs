@@ -45,6 +45,11 @@ pub struct Fake {
 impl Fake {
     /// Answers every request with this.
     pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_under("", answer)
+    }
+
+    /// The same; every answer carries this header line as well.
+    pub fn serve_under(header: &'static str, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, answer) = (Arc::new(Mutex::new(vec![])), Arc::new(answer));
@@ -52,7 +57,7 @@ impl Fake {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
-                std::thread::spawn(move || serve_one(stream, &*answer, &log));
+                std::thread::spawn(move || serve_one(stream, header, &*answer, &log));
             }
         });
         Self { url, seen }
@@ -64,11 +69,12 @@ impl Fake {
     }
 }
 
-fn serve_one(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, log: &Mutex<Vec<Request>>) {
+fn serve_one(mut stream: TcpStream, header: &str, answer: &dyn Fn(&Request) -> Answer, log: &Mutex<Vec<Request>>) {
     let Some(request) = read(&mut stream) else { return };
     let (status, body) = answer(&request);
     log.lock().unwrap().push(request);
-    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
+    let head = format!("HTTP/1.1 {status} x\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 

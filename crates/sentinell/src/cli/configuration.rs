@@ -101,6 +101,10 @@ fn ears(text: &mut String, settings: &Settings) -> std::fmt::Result {
     for window in &settings.windows {
         writeln!(text, "  maintenance {}", window.name)?;
     }
+    if !settings.dependencies.told.is_empty() {
+        let (calls, seconds) = (settings.dependencies.told.len(), settings.dependencies.within_seconds);
+        writeln!(text, "  topology    {calls} calls; callers and callees gather within {seconds} s")?;
+    }
     if settings.worker.auto_poll {
         let checks = settings.checked_repos().count();
         writeln!(text, "  checks      {checks}, every {} s", settings.worker.poll_interval_seconds)?;

@@ -125,7 +125,8 @@ fn begin(config: &Config) -> anyhow::Result<Exports> {
 
 async fn open(config: &Config) -> anyhow::Result<(Store, Arc<dyn Clock>)> {
     let (destinations, windows) = (destinations(config), config.windows.clone());
-    let options = store::Options { destinations, windows, ..store::Options::default() };
+    let dependencies = config.dependencies.clone();
+    let options = store::Options { destinations, windows, dependencies, ..store::Options::default() };
     let store = Store::open(config.database.url(), options).await;
     let store = store.with_context(|| format!("cannot open the database {}", config.database))?;
     Ok((store, Arc::new(SystemClock)))

@@ -58,6 +58,7 @@ impl Raw {
                 .collect(),
             tails: super::tail::check(self.tail, &check.base, &mut check.problems),
             windows: super::maintenance::check(self.maintenance, &mut check.problems),
+            dependencies: super::topology::check(self.topology, &mut check.problems),
             recordings: self.recordings.iter().map(|folder| check.folder("recordings", folder)).collect(),
             repos: check.repos(self.repos),
             git: check.git(self.git, around),

@@ -11,6 +11,7 @@ use super::slack::RawSlack;
 use super::sns::RawCloudwatch;
 use super::tail::Tail;
 use super::telemetry::RawTelemetry;
+use super::topology::RawTopology;
 use super::webhooks::RawWebhook;
 use crate::store::Retention;
 use sentinell_core::policy::{Autonomy, Budget, Rule};
@@ -47,6 +48,7 @@ pub(super) struct Raw {
     pub logs: Vec<LogFile>,
     pub tail: Vec<Tail>,
     pub maintenance: Vec<RawWindow>,
+    pub topology: RawTopology,
     pub recordings: Vec<PathBuf>,
     pub repos: BTreeMap<String, RawRepo>,
     pub git: RawGit,

@@ -320,3 +320,18 @@ fn who_asks_amazon_is_found_as_amazons_own_programs_find_it() {
     assert_eq!(who(&[]), AwsIdentity::Instance);
     assert!(problems("[[aws]]\nregion = \"eu-west-1\"", &[("AWS_EC2_METADATA_DISABLED", "true")]).contains("nobody"));
 }
+
+#[test]
+fn who_calls_whom_is_read_and_every_mistake_in_it_is_named() {
+    let written = "[topology]\nwithin_seconds = 60\n[topology.calls]\ncart = [\"payments\", \"bank/till\"]";
+    let dependencies = load(written, &[], Habit::Server).unwrap().dependencies;
+    let told: Vec<String> = dependencies.told.iter().map(|(from, to)| format!("{from}>{to}")).collect();
+    assert_eq!((told.join(" ").as_str(), dependencies.within_seconds), ("cart>payments cart>bank/till", 60));
+    assert_eq!(load("", &[], Habit::Server).unwrap().dependencies.within_seconds, 180);
+    let wrong = "[topology]\nwithin_seconds = 4000\nlearnt_days = 400\n\
+                 [topology.calls]\ncart = [\"cart\", \"a/b/c\", \"\"]\n\"x/\" = [\"y\"]";
+    let named = problems(wrong, &[]);
+    for needle in ["within_seconds: 4000", "learnt_days: 400", "`cart` calls itself", "`a/b/c`", "``", "`x/`"] {
+        assert!(named.contains(needle), "{needle} is missing in {named}");
+    }
+}

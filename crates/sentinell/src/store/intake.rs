@@ -8,6 +8,7 @@ use super::error::{Result, StoreError};
 use super::journal::{self, Head};
 use super::outbox::Destination;
 use super::silences::{Hush, Quiet};
+use super::topology::Beside;
 use super::writer::savepoint;
 use super::{Store, word};
 use batch::{Batch, Known};
@@ -59,6 +60,8 @@ pub(super) struct Arrival {
     told: Told,
     /// What is not to be woken by.
     quiet: Arc<Quiet>,
+    /// Who calls whom.
+    beside: Arc<Beside>,
 }
 
 impl Store {
@@ -69,8 +72,8 @@ impl Store {
     /// [`StoreError::Unavailable`] if the disk does not take it: nothing was kept.
     pub async fn accept(&self, accept: Accept) -> Result<Receipt> {
         let body = serde_json::to_string(&accept.signal)?;
-        let (told, quiet) = (Arc::clone(&self.destinations), Arc::clone(&self.quiet));
-        self.writer.take_in(Arrival { accept, body, told, quiet }).await
+        let (told, quiet, beside) = (Arc::clone(&self.destinations), Arc::clone(&self.quiet), Arc::clone(&self.beside));
+        self.writer.take_in(Arrival { accept, body, told, quiet, beside }).await
     }
 }
 
@@ -80,7 +83,8 @@ impl Store {
 /// # Errors
 /// What spoils the whole group.
 pub(super) async fn take_all(conn: &mut Conn, arrivals: Vec<Arrival>) -> Result<Vec<Result<Receipt>>> {
-    let mut batch = Batch::read(conn, arrivals.iter().map(|arrival| &arrival.accept)).await?;
+    let Some(beside) = arrivals.first().map(|arrival| Arc::clone(&arrival.beside)) else { return Ok(vec![]) };
+    let mut batch = Batch::read(conn, &beside, arrivals.iter().map(|arrival| &arrival.accept)).await?;
     let quiet = arrivals.first().map(|arrival| Arc::clone(&arrival.quiet));
     let hush = Hush::read(conn, quiet, arrivals.iter().map(|arrival| &arrival.accept)).await?;
     let mut receipts = Vec::with_capacity(arrivals.len());
@@ -100,7 +104,7 @@ async fn take_in(conn: &mut Conn, batch: &mut Batch, hush: &Hush, arrival: Arriv
     if let Some(first) = batch.answered(&accept.signal)? {
         return Ok(first);
     }
-    let kin = batch.kin(&accept.signal);
+    let kin = batch.kin(&accept);
     let triage = triage(&accept.signal, batch.known(&accept.fingerprint).map(|known| &known.alert), &kin);
     let triage = triage.under(hush.by(&accept));
     let incident = match &triage {

@@ -13,6 +13,11 @@ use sentinell_core::investigation::{Command, Event, Investigation, Phase, Refusa
 use sentinell_core::notice::Notice;
 use sentinell_core::signal::Signal;
 use sentinell_core::time::Timestamp;
+use sentinell_core::triage::kin;
+use std::collections::BTreeSet;
+
+/// Alerts of either side whose kin is looked up when an incident is split.
+const PARTED: usize = 100;
 
 /// An incident that is made of some alerts of another.
 #[derive(Debug, Clone)]
@@ -112,7 +117,7 @@ async fn merge(
 async fn move_all(conn: &mut Conn, from: &IncidentId, into: &IncidentId) -> Result<()> {
     let sql = "UPDATE alerts SET incident = $1 WHERE incident = $2";
     run!(conn, sql, into.as_str(), from.as_str());
-    let sql = "UPDATE kin SET incident = $1 WHERE incident = $2";
+    let sql = "UPDATE kin SET incident = $1, by_call = FALSE WHERE incident = $2";
     run!(conn, sql, into.as_str(), from.as_str());
     Ok(())
 }
@@ -144,6 +149,7 @@ async fn divide(conn: &mut Conn, split: SplitOff, at: Timestamp, told: &[Destina
     let opened = open(conn, &into, signal, first, &case, at, told).await?;
     let opened = grow(conn, &opened, others, at, told).await?;
     move_some(conn, &fingerprints, &from, &into).await?;
+    part(conn, &case, &fingerprints, &into, at).await?;
     Ok(opened)
 }
 
@@ -153,6 +159,49 @@ async fn move_some(conn: &mut Conn, fingerprints: &[Fingerprint], from: &Inciden
         run!(conn, sql, into.as_str(), fingerprint.as_str(), from.as_str());
     }
     Ok(())
+}
+
+/// What people part stays apart: what only the alerts that go had in common with others belongs to the new incident, and no
+/// call between services gathers either side into the other's incident again.
+async fn part(
+    conn: &mut Conn,
+    case: &Investigation,
+    going: &[Fingerprint],
+    into: &IncidentId,
+    at: Timestamp,
+) -> Result<()> {
+    let staying = case.alerts.keys().filter(|fingerprint| !going.contains(fingerprint));
+    let staying = in_common(conn, staying, &case.id).await?;
+    let going = in_common(conn, going.iter(), &case.id).await?;
+    let sql = "UPDATE kin SET incident = $1, opened_at = $2, began_at = $2, gathered = 0, by_call = FALSE \
+               WHERE key = $3 AND incident = $4";
+    for key in going.difference(&staying) {
+        run!(conn, sql, into.as_str(), at.0, key.as_str(), case.id.as_str());
+    }
+    let sql = "UPDATE kin SET parted = CASE WHEN LENGTH(parted) > 1000 THEN $1 ELSE parted || ' ' || $1 END \
+               WHERE key = $2";
+    for key in &going {
+        run!(conn, sql, case.id.as_str(), key.as_str());
+    }
+    for key in &staying {
+        run!(conn, sql, into.as_str(), key.as_str());
+    }
+    Ok(())
+}
+
+/// What some alerts of an incident may have in common with others: the keys of their kin.
+async fn in_common(
+    conn: &mut Conn,
+    alerts: impl Iterator<Item = &Fingerprint>,
+    incident: &IncidentId,
+) -> Result<BTreeSet<String>> {
+    let mut keys = BTreeSet::new();
+    for fingerprint in alerts.take(PARTED) {
+        let Some(signal) = newest_signal(conn, fingerprint, incident).await? else { continue };
+        // No database keeps a text with a NUL.
+        keys.extend(kin(&signal).into_iter().map(|kin| kin.key).filter(|key| !key.contains('\0')));
+    }
+    Ok(keys)
 }
 
 /// Lets a journal grow, its row and its wake-up with it.

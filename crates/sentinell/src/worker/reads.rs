@@ -56,6 +56,7 @@ impl Worker {
             }
         };
         let raw = Arc::new(Raw::of(&case.id, &query.id, &observation)?);
+        self.learn(&observation, started).await;
         let call = observation.call.clone();
         let (evidence, gaps) = if raw.bytes <= SMALL {
             condense(case, &query, &observation)
@@ -68,6 +69,13 @@ impl Worker {
         let millis = self.clock.now().millis_since(started).unsigned_abs();
         let address = raw.address.clone();
         Ok((Input::Observed { query: query.id, evidence, gaps, call, raw: address, millis }, Some(raw)))
+    }
+
+    /// Remembers who was seen to call whom, for the alerts to come. An investigation does not depend on it.
+    async fn learn(&self, observation: &Observation, at: Timestamp) {
+        if let Err(error) = self.store.learn_calls(digest::calls(observation), at).await {
+            tracing::debug!(%error, "who calls whom is not remembered");
+        }
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {

@@ -9,6 +9,7 @@ use super::super::error::Result;
 use super::super::incidents::{self, NewIncident};
 use super::super::journal::{self, Draft, Line};
 use super::super::outbox::Destination;
+use super::super::topology::Beside;
 use super::super::{queue, read_word, word};
 use super::{Accept, Receipt, decision};
 use kin::Kinships;
@@ -118,10 +119,14 @@ type KnownRow = (String, String, bool, String, String, Option<String>, i64, Stri
 
 impl Batch {
     /// Reads everything that taking these signals in has to know.
-    pub(super) async fn read<'a>(conn: &mut Conn, accepts: impl Iterator<Item = &'a Accept> + Clone) -> Result<Self> {
+    pub(super) async fn read<'a>(
+        conn: &mut Conn,
+        beside: &Beside,
+        accepts: impl Iterator<Item = &'a Accept> + Clone,
+    ) -> Result<Self> {
         let mut batch = Self::default();
         batch.read_known(conn, accepts.clone().map(|accept| &accept.fingerprint)).await?;
-        batch.kin = Kinships::read(conn, accepts.clone()).await?;
+        batch.kin = Kinships::read(conn, beside, accepts.clone()).await?;
         let deliveries: Vec<_> = accepts
             .filter_map(|accept| Some((&accept.signal.source, accept.signal.delivery_id.as_ref()?)))
             // No database keeps a text with a NUL, nor looks for one.
@@ -169,9 +174,12 @@ impl Batch {
         self.known.get_mut(fingerprint)
     }
 
-    /// The incidents of a signal's kin, closest first.
-    pub(super) fn kin(&self, signal: &Signal) -> Vec<KinIncident> {
-        self.kin.of(signal)
+    /// The incidents of a signal's kin, closest first; an alert whose incident is open needs none.
+    pub(super) fn kin(&self, accept: &Accept) -> Vec<KinIncident> {
+        match self.known.get(&accept.fingerprint) {
+            Some(known) if !known.alert.over => vec![],
+            _ => self.kin.of(&accept.signal),
+        }
     }
 
     /// Notes that a signal was gathered into an incident of its kin; the incident, where it suffices to count the alert.
