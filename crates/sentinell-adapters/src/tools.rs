@@ -6,6 +6,7 @@ pub mod docker;
 pub mod elasticsearch;
 mod gathered;
 pub mod git;
+pub mod github;
 pub mod kubernetes;
 pub mod log_file;
 pub mod loki;

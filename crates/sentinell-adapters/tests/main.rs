@@ -13,6 +13,7 @@ mod main {
     mod fake;
     mod files;
     mod git;
+    mod github;
     mod http;
     mod loki;
     mod machine;

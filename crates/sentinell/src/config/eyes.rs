@@ -1,14 +1,17 @@
 //! Where the eyes look: `[[loki]]`, `[[elasticsearch]]`, `[[traces]]`, `[[probes]]`, `[[postgres]]`, `[[redis]]`, `[machine]`,
-//! and in files of their own `[[aws]]`, `[docker]`.
+//! and in files of their own `[[aws]]`, `[docker]`, `[github]`.
 
 mod aws;
 mod docker;
+mod github;
 
 pub use aws::{Aws, AwsIdentity};
 pub use docker::{Docker, DockerAt};
+pub use github::GitHub;
 
 pub(super) use aws::RawAws;
 pub(super) use docker::RawDocker;
+pub(super) use github::RawGitHub;
 
 use super::Secret;
 use serde::Deserialize;
@@ -84,6 +87,7 @@ pub(super) struct RawEyes {
     pub machine: Option<RawMachine>,
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
+    pub github: Option<RawGitHub>,
 }
 
 /// Who we are to a server.
@@ -178,6 +182,8 @@ pub struct Eyes {
     pub aws: Vec<Aws>,
     /// A Docker engine; none: containers are not looked at.
     pub docker: Option<Docker>,
+    /// A GitHub; none: it is not asked.
+    pub github: Option<GitHub>,
 }
 
 impl RawEyes {
@@ -193,6 +199,7 @@ impl RawEyes {
             machine: self.machine.map(|raw| machine(raw, problems)),
             aws: aws::check(self.aws, base, problems),
             docker: self.docker.and_then(|raw| raw.check(problems)),
+            github: self.github.map(|raw| raw.check(problems)),
         }
     }
 }
@@ -217,6 +224,7 @@ impl Eyes {
         lines.extend(self.machine.iter().map(|machine| ("machine", machine.host.clone())));
         lines.extend(self.aws.iter().map(|aws| ("aws", aws.line())));
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
+        lines.extend(self.github.iter().map(|github| ("github", github.line())));
         lines
     }
 }

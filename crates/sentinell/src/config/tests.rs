@@ -209,6 +209,8 @@ fn where_the_eyes_look_is_known_and_no_secret_is_printed() {
         session_token = "hunter2"
         [docker]
         host = "booth-1"
+        [github]
+        token = "hunter2"
     "#;
     let config = load(toml, &[], Habit::Server).unwrap();
     assert_eq!(config.eyes.loki[1].name, "loki2");
@@ -247,6 +249,8 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         secret_access_key = "hunter2"
         [docker]
         socket = "docker.sock"
+        [github]
+        url = "https://ann:hunter2@git.example"
     "#;
     let said = problems(toml, &[]);
     for needle in [
@@ -265,6 +269,7 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         "aws `cloudwatch`: endpoint",
         "access_key_id and secret_access_key together",
         "docker.socket",
+        "github.url: must begin",
     ] {
         assert!(said.contains(needle), "{needle} is missing in:\n{said}");
     }
@@ -299,6 +304,17 @@ fn the_memorys_connections_need_their_keys_and_fit_each_other() {
     assert!(!said.contains("hunter2"));
     let apart = "[memory.embeddings]\nurl = \"http://models\"\nmodel = \"small\"\ndimensions = 576\n[memory.pinecone]\napi_key = \"pc-1\"";
     assert!(problems(apart, &[("PINECONE_DIMENSION", "1024")]).contains("must be the same"));
+}
+
+#[test]
+fn a_token_is_enough_to_ask_github() {
+    let github = |toml: &str, env: &[(&str, &str)]| load(toml, env, Habit::Server).unwrap().eyes.github;
+    assert_eq!(github("", &[]), None);
+    let told = github("", &[("GITHUB_TOKEN", "github_pat_1")]).unwrap();
+    assert_eq!((told.url.as_str(), told.token.is_some()), ("https://api.github.com", true));
+    let corp = github("[github]\nurl = \"https://git.corp.example/api/v3\"", &[]).unwrap();
+    assert_eq!((corp.url.as_str(), corp.token), ("https://git.corp.example/api/v3", None));
+    assert!(problems("[github]\nurl = \"https://github.com/acme\"", &[]).contains("needs no line"));
 }
 
 #[test]
