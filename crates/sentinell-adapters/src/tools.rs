@@ -1,6 +1,7 @@
 //! The eyes, one file per neighbour. Each only reads, bounds what it reads, and says what it could not see.
 
 pub mod cloudwatch;
+pub mod command;
 pub mod database;
 pub mod docker;
 pub mod elasticsearch;

@@ -21,5 +21,6 @@ mod main {
     mod probe;
     mod process;
     mod prometheus;
+    mod reads;
     mod traces;
 }

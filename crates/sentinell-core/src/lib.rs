@@ -8,6 +8,7 @@ pub mod address;
 pub mod alert;
 pub mod answer;
 pub mod approval;
+pub mod command;
 pub mod evidence;
 pub mod hypothesis;
 pub mod ids;

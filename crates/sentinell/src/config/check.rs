@@ -47,6 +47,7 @@ impl Raw {
                 aws: self.aws,
                 docker: self.docker,
                 github: self.github,
+                command: self.command,
             }
             .check(&check.base, &mut check.problems),
             log_files: self

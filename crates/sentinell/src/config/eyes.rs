@@ -1,15 +1,18 @@
 //! Where the eyes look: `[[loki]]`, `[[elasticsearch]]`, `[[traces]]`, `[[probes]]`, `[[postgres]]`, `[[redis]]`, `[machine]`,
-//! and in files of their own `[[aws]]`, `[docker]`, `[github]`.
+//! and in files of their own `[[aws]]`, `[command]`, `[docker]`, `[github]`.
 
 mod aws;
+mod command;
 mod docker;
 mod github;
 
 pub use aws::{Aws, AwsIdentity};
+pub use command::ReadCommands;
 pub use docker::{Docker, DockerAt};
 pub use github::GitHub;
 
 pub(super) use aws::RawAws;
+pub(super) use command::RawCommands;
 pub(super) use docker::RawDocker;
 pub(super) use github::RawGitHub;
 
@@ -88,6 +91,7 @@ pub(super) struct RawEyes {
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
     pub github: Option<RawGitHub>,
+    pub command: Option<RawCommands>,
 }
 
 /// Who we are to a server.
@@ -184,6 +188,8 @@ pub struct Eyes {
     pub docker: Option<Docker>,
     /// A GitHub; none: it is not asked.
     pub github: Option<GitHub>,
+    /// Programs that may be run where they only read; none: no program is.
+    pub command: Option<ReadCommands>,
 }
 
 impl RawEyes {
@@ -200,6 +206,7 @@ impl RawEyes {
             aws: aws::check(self.aws, base, problems),
             docker: self.docker.and_then(|raw| raw.check(problems)),
             github: self.github.map(|raw| raw.check(problems)),
+            command: self.command.map(|raw| raw.check(base, problems)),
         }
     }
 }
@@ -225,6 +232,7 @@ impl Eyes {
         lines.extend(self.aws.iter().map(|aws| ("aws", aws.line())));
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
         lines.extend(self.github.iter().map(|github| ("github", github.line())));
+        lines.extend(self.command.iter().map(|command| ("command", command.line())));
         lines
     }
 }

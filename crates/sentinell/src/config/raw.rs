@@ -1,7 +1,7 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
-use super::eyes::{RawAws, RawDatabase, RawDocker, RawGitHub, RawMachine, RawProbe, RawServer};
+use super::eyes::{RawAws, RawCommands, RawDatabase, RawDocker, RawGitHub, RawMachine, RawProbe, RawServer};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
@@ -45,6 +45,7 @@ pub(super) struct Raw {
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
     pub github: Option<RawGitHub>,
+    pub command: Option<RawCommands>,
     pub logs: Vec<LogFile>,
     pub tail: Vec<Tail>,
     pub maintenance: Vec<RawWindow>,

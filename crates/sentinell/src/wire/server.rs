@@ -141,6 +141,7 @@ pub fn eyes(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<d
         eyes.push(Arc::new(LogFile::new(config.log_files.iter().map(source).collect())));
     }
     eyes.extend(eyes::eyes(&config.eyes, &config.programs, clock)?);
+    eyes.extend(eyes::command(config)?.map(|eye| Arc::new(eye) as Arc<dyn Tool>));
     for (index, folder) in config.recordings.iter().enumerate() {
         let eye: Arc<dyn Tool> = Arc::new(Recording::open(folder).map_err(|error| anyhow!(error))?);
         eyes.push(Renamed::unless_first(eye, index, &(index + 1).to_string()));
