@@ -107,7 +107,7 @@ fn a_commit_that_three_eyes_tell_of_is_not_three_causes() {
     let line = |second: i64| LogLine {
         at: Some(noon.plus_seconds(second)),
         level: Some("error".into()),
-        text: "cannot sell: the limit is too high".into(),
+        text: "FATAL: sorry, too many clients already".into(),
         trace: None,
     };
     let trouble = Telemetry::Logs {
