@@ -5,7 +5,7 @@ source "$(dirname "$0")/lib.sh"
 
 stages=("$@")
 if ((${#stages[@]} == 0)); then
-  stages=(components fmt lint docs licences unit web postgres crash schemathesis benches cluster story prometheus alertmanager models memory webhooks senders slack mcp aws docker deploy systemd)
+  stages=(components fmt lint docs licences unit web postgres crash schemathesis benches cluster story prometheus alertmanager models memory webhooks senders slack mcp github aws docker deploy systemd)
   say "make test: ${#stages[@]} stages; about 45 minutes cold on two cores, 25 warm"
 fi
 

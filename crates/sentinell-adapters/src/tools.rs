@@ -1,11 +1,13 @@
 //! The eyes, one file per neighbour. Each only reads, bounds what it reads, and says what it could not see.
 
 pub mod cloudwatch;
+pub mod command;
 pub mod database;
 pub mod docker;
 pub mod elasticsearch;
 mod gathered;
 pub mod git;
+pub mod github;
 pub mod kubernetes;
 pub mod log_file;
 pub mod loki;

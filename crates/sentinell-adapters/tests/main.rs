@@ -13,6 +13,7 @@ mod main {
     mod fake;
     mod files;
     mod git;
+    mod github;
     mod http;
     mod loki;
     mod machine;
@@ -20,5 +21,6 @@ mod main {
     mod probe;
     mod process;
     mod prometheus;
+    mod reads;
     mod traces;
 }

@@ -9,6 +9,7 @@ pub mod alert;
 pub mod answer;
 pub mod approval;
 pub mod canonical;
+pub mod command;
 pub mod evidence;
 pub mod hypothesis;
 pub mod ids;

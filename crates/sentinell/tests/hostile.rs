@@ -3,6 +3,7 @@
 //!
 //! The lists are not part of this repository; without them these tests are skipped, loudly.
 
+mod commands;
 mod json;
 mod origins;
 mod outgoing;
@@ -23,8 +24,13 @@ use std::process::Command;
 
 const SECRET: &str = "a-secret-of-the-mill";
 
-/// What a member of the archive of lists holds; none, loudly, where the archive is not at hand.
+/// What a member of the archive's hostile input holds.
 pub fn member(name: &str) -> Option<Vec<u8>> {
+    of_archive(&format!("badinput/{name}"))
+}
+
+/// What a member of the archive of lists holds; none, loudly, where the archive is not at hand.
+pub fn of_archive(name: &str) -> Option<Vec<u8>> {
     let shared = std::env::var_os("SENTINELL_SHARED").map(PathBuf::from);
     let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
     let archive = shared.join("data/security.tar.xz");
@@ -32,7 +38,7 @@ pub fn member(name: &str) -> Option<Vec<u8>> {
         eprintln!("SKIPPED: no {} (set SENTINELL_SHARED)", archive.display());
         return None;
     }
-    let unpacked = Command::new("tar").arg("-xJOf").arg(&archive).arg(format!("security/badinput/{name}")).output();
+    let unpacked = Command::new("tar").arg("-xJOf").arg(&archive).arg(format!("security/{name}")).output();
     let unpacked = unpacked.unwrap();
     assert!(unpacked.status.success(), "tar could not read {name} of {}", archive.display());
     Some(unpacked.stdout)

@@ -5,6 +5,7 @@ mod collector;
 mod dashboards;
 mod ears;
 mod full_disk;
+mod github;
 mod retention;
 pub mod serve;
 mod telemetry;

@@ -81,7 +81,7 @@ async fn a_server_that_fails_is_told_apart_from_a_text_that_it_refuses() {
 
 #[tokio::test]
 async fn a_server_is_not_asked_before_it_wants_to_be() {
-    let busy = Fake::serve_under("Retry-After: 3600", |_| (429, "slow down".into()));
+    let busy = Fake::serve_headed(|_| (429, vec![("Retry-After", "3600".into())], "slow down".into()));
     let meaning = embeddings(&busy.url, "m", 2);
     assert!(meaning.embed(&texts(&["a"])).await.unwrap_err().starts_with("429"));
     for _ in 0..3 {
@@ -90,9 +90,10 @@ async fn a_server_is_not_asked_before_it_wants_to_be() {
     }
     assert_eq!(busy.seen().len(), 1);
     let answers = std::sync::atomic::AtomicUsize::new(0);
-    let soon = Fake::serve_under("Retry-After: 0.1", move |request| {
+    let soon = Fake::serve_headed(move |request| {
         let first = answers.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
-        if first { (503, "starting".into()) } else { letters(request) }
+        let (status, body) = if first { (503, "starting".into()) } else { letters(request) };
+        (status, vec![("Retry-After", "0.1".into())], body)
     });
     let meaning = embeddings(&soon.url, "letters", 2);
     meaning.embed(&texts(&["a"])).await.unwrap_err();

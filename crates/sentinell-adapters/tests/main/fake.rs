@@ -34,6 +34,8 @@ impl Request {
 
 /// Status and body.
 pub type Answer = (u16, String);
+/// The same with headers. The status 0 hangs up instead of answering.
+pub type Headed = (u16, Vec<(&'static str, String)>, String);
 
 /// A running fake.
 pub struct Fake {
@@ -45,11 +47,14 @@ pub struct Fake {
 impl Fake {
     /// Answers every request with this.
     pub fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::serve_under("", answer)
+        Self::serve_headed(move |request| {
+            let (status, body) = answer(request);
+            (status, vec![], body)
+        })
     }
 
-    /// The same; every answer carries this header line as well.
-    pub fn serve_under(header: &'static str, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    /// The same with headers.
+    pub fn serve_headed(answer: impl Fn(&Request) -> Headed + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, answer) = (Arc::new(Mutex::new(vec![])), Arc::new(answer));
@@ -69,12 +74,15 @@ impl Fake {
     }
 }
 
-fn serve_one(mut stream: TcpStream, header: &str, answer: &dyn Fn(&Request) -> Answer, log: &Mutex<Vec<Request>>) {
+fn serve_one(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Headed, log: &Mutex<Vec<Request>>) {
     let Some(request) = read(&mut stream) else { return };
-    let (status, body) = answer(&request);
+    let (status, headers, body) = answer(&request);
     log.lock().unwrap().push(request);
-    let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
-    let head = format!("HTTP/1.1 {status} x\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    if status == 0 {
+        return;
+    }
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("HTTP/1.1 {status} x\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 

@@ -40,7 +40,7 @@ fn add(case: &mut Case, telemetry: Telemetry) {
         }
         Telemetry::KubernetesJson { object } => case.kubernetes.push(KubernetesRead::Json(object)),
         Telemetry::KubernetesText { argv, output } => case.kubernetes.push(KubernetesRead::Text { argv, output }),
-        Telemetry::Traces { .. } | Telemetry::Precedent { .. } => {}
+        Telemetry::Traces { .. } | Telemetry::Precedent { .. } | Telemetry::Text { .. } => {}
         Telemetry::Change { change } => case.changes.push(case::Change {
             at_ms: change.at.0,
             subject: entity(&change.subject),

@@ -6,8 +6,8 @@ use crate::config::{Config, Habit, Overrides, Surroundings};
 use crate::doctor::{Finding, State, examine};
 use crate::report::Paint;
 use crate::report::paint::{plain, wrap};
-use crate::wire::server::eyes;
-use sentinell_core::ports::Clock;
+use crate::wire::server::{eyes, github};
+use sentinell_core::ports::{Clock, Tool};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +35,8 @@ pub struct Args {
 pub(super) fn run(args: &Args, around: &Surroundings) -> anyhow::Result<ExitCode> {
     let config = Config::load(around, Habit::Server, args.config.as_deref(), Overrides::default())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let eyes = eyes(&config, &clock)?;
+    let mut eyes = eyes(&config, &clock)?;
+    eyes.extend(github(&config, &clock)?.map(|eye| eye as Arc<dyn Tool>));
     let findings = block_on(async { Ok(examine(&config, around, eyes).await) })?;
     let sick = findings.iter().any(|finding| matches!(finding.state, State::Broken { .. }));
     if args.json {

@@ -46,6 +46,8 @@ impl Raw {
                 machine: self.machine,
                 aws: self.aws,
                 docker: self.docker,
+                github: self.github,
+                command: self.command,
             }
             .check(&check.base, &mut check.problems),
             log_files: self

@@ -1,14 +1,20 @@
 //! Where the eyes look: `[[loki]]`, `[[elasticsearch]]`, `[[traces]]`, `[[probes]]`, `[[postgres]]`, `[[redis]]`, `[machine]`,
-//! and in files of their own `[[aws]]`, `[docker]`.
+//! and in files of their own `[[aws]]`, `[command]`, `[docker]`, `[github]`.
 
 mod aws;
+mod command;
 mod docker;
+mod github;
 
 pub use aws::{Aws, AwsIdentity};
+pub use command::ReadCommands;
 pub use docker::{Docker, DockerAt};
+pub use github::GitHub;
 
 pub(super) use aws::RawAws;
+pub(super) use command::RawCommands;
 pub(super) use docker::RawDocker;
+pub(super) use github::RawGitHub;
 
 use super::Secret;
 use serde::Deserialize;
@@ -84,6 +90,8 @@ pub(super) struct RawEyes {
     pub machine: Option<RawMachine>,
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
+    pub github: Option<RawGitHub>,
+    pub command: Option<RawCommands>,
 }
 
 /// Who we are to a server.
@@ -178,6 +186,10 @@ pub struct Eyes {
     pub aws: Vec<Aws>,
     /// A Docker engine; none: containers are not looked at.
     pub docker: Option<Docker>,
+    /// A GitHub; none: it is not asked.
+    pub github: Option<GitHub>,
+    /// Programs that may be run where they only read; none: no program is.
+    pub command: Option<ReadCommands>,
 }
 
 impl RawEyes {
@@ -193,6 +205,8 @@ impl RawEyes {
             machine: self.machine.map(|raw| machine(raw, problems)),
             aws: aws::check(self.aws, base, problems),
             docker: self.docker.and_then(|raw| raw.check(problems)),
+            github: self.github.map(|raw| raw.check(problems)),
+            command: self.command.map(|raw| raw.check(base, problems)),
         }
     }
 }
@@ -217,6 +231,8 @@ impl Eyes {
         lines.extend(self.machine.iter().map(|machine| ("machine", machine.host.clone())));
         lines.extend(self.aws.iter().map(|aws| ("aws", aws.line())));
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
+        lines.extend(self.github.iter().map(|github| ("github", github.line())));
+        lines.extend(self.command.iter().map(|command| ("command", command.line())));
         lines
     }
 }

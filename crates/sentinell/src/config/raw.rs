@@ -1,7 +1,7 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
-use super::eyes::{RawAws, RawDatabase, RawDocker, RawMachine, RawProbe, RawServer};
+use super::eyes::{RawAws, RawCommands, RawDatabase, RawDocker, RawGitHub, RawMachine, RawProbe, RawServer};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
@@ -45,6 +45,8 @@ pub(super) struct Raw {
     pub machine: Option<RawMachine>,
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
+    pub github: Option<RawGitHub>,
+    pub command: Option<RawCommands>,
     pub logs: Vec<LogFile>,
     pub tail: Vec<Tail>,
     pub maintenance: Vec<RawWindow>,
@@ -195,6 +197,9 @@ impl Raw {
         self.slack.bot_token = secret("SLACK_BOT_TOKEN").or(self.slack.bot_token.take());
         self.model.lay_environment(variables);
         self.aws.iter_mut().for_each(|aws| aws.lay_environment(variables));
+        if let Some(token) = secret("GITHUB_TOKEN") {
+            self.github.get_or_insert_default().token = Some(token);
+        }
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {

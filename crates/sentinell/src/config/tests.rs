@@ -209,6 +209,11 @@ fn where_the_eyes_look_is_known_and_no_secret_is_printed() {
         session_token = "hunter2"
         [docker]
         host = "booth-1"
+        [github]
+        token = "hunter2"
+        [command]
+        programs = ["df", "kubectl"]
+        names = [".Example.com."]
     "#;
     let config = load(toml, &[], Habit::Server).unwrap();
     assert_eq!(config.eyes.loki[1].name, "loki2");
@@ -247,6 +252,12 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         secret_access_key = "hunter2"
         [docker]
         socket = "docker.sock"
+        [github]
+        url = "https://ann:hunter2@git.example"
+        [command]
+        programs = ["df", "bash"]
+        folders = ["nowhere"]
+        names = ["*.example.com"]
     "#;
     let said = problems(toml, &[]);
     for needle in [
@@ -265,6 +276,10 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         "aws `cloudwatch`: endpoint",
         "access_key_id and secret_access_key together",
         "docker.socket",
+        "github.url: must begin",
+        "no grammar for `bash`",
+        "command.folders: `",
+        "command.names: `*.example.com`",
     ] {
         assert!(said.contains(needle), "{needle} is missing in:\n{said}");
     }
@@ -299,6 +314,26 @@ fn the_memorys_connections_need_their_keys_and_fit_each_other() {
     assert!(!said.contains("hunter2"));
     let apart = "[memory.embeddings]\nurl = \"http://models\"\nmodel = \"small\"\ndimensions = 576\n[memory.pinecone]\napi_key = \"pc-1\"";
     assert!(problems(apart, &[("PINECONE_DIMENSION", "1024")]).contains("must be the same"));
+}
+
+#[test]
+fn a_token_is_enough_to_ask_github() {
+    let github = |toml: &str, env: &[(&str, &str)]| load(toml, env, Habit::Server).unwrap().eyes.github;
+    assert_eq!(github("", &[]), None);
+    let told = github("", &[("GITHUB_TOKEN", "github_pat_1")]).unwrap();
+    assert_eq!((told.url.as_str(), told.token.is_some()), ("https://api.github.com", true));
+    let corp = github("[github]\nurl = \"https://git.corp.example/api/v3\"", &[]).unwrap();
+    assert_eq!((corp.url.as_str(), corp.token), ("https://git.corp.example/api/v3", None));
+    assert!(problems("[github]\nurl = \"https://github.com/acme\"", &[]).contains("needs no line"));
+}
+
+#[test]
+fn no_program_is_run_unless_it_is_named() {
+    let command = |toml: &str| load(toml, &[], Habit::Server).unwrap().eyes.command;
+    assert_eq!(command(""), None);
+    let wanted = command("[command]\nprograms = [\"df\"]\nnames = [\".Example.com.\"]").unwrap();
+    assert_eq!((wanted.programs, wanted.names), (vec!["df".to_owned()], vec!["example.com".to_owned()]));
+    assert!(problems("[command]", &[]).contains("command.programs: name those"));
 }
 
 #[test]

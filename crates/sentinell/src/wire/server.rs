@@ -5,6 +5,7 @@ mod eyes;
 pub mod memory;
 mod mind;
 mod renamed;
+mod repositories;
 
 use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
 use crate::ears::Ears;
@@ -16,12 +17,13 @@ use crate::runbooks;
 use crate::store::{self, Store};
 use crate::worker::{Options, Worker};
 use anyhow::{Context, anyhow};
+pub use repositories::{Repositories, github};
+
 use renamed::Renamed;
 use sentinell_adapters::actuators::command::{CommandSpec, Commands, ParamKind};
 use sentinell_adapters::actuators::kubernetes::{KubernetesHands, KubernetesHandsSettings};
 use sentinell_adapters::kubectl::Kubectl;
 use sentinell_adapters::process::Program;
-use sentinell_adapters::tools::git::{Git, GitRepository, GitRules, GitSource};
 use sentinell_adapters::tools::kubernetes::Kubernetes;
 use sentinell_adapters::tools::log_file::{LogContent, LogFile, LogSource};
 use sentinell_adapters::tools::recording::Recording;
@@ -59,9 +61,10 @@ pub fn works(
     holder: String,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Works> {
-    let git = git(config, clock);
+    let (git, github) = (repositories::git(config, clock), github(config, clock)?);
     let mut tools = eyes(config, clock)?;
     tools.extend(git.iter().map(|git| Arc::clone(git) as Arc<dyn Tool>));
+    tools.extend(github.iter().map(|github| Arc::clone(github) as Arc<dyn Tool>));
     let registered = eyes::of_log_sources(&config.eyes, clock)?;
     if !registered.is_empty() {
         tools.push(Arc::new(LogSources::new(store.clone(), registered)));
@@ -90,7 +93,7 @@ pub fn works(
     };
     let worker = Worker::new(store.clone(), tools, hands, mind, clock.clone(), options);
     let worker = worker.with_metrics(metrics).with_retention(config.retention);
-    let repositories = git.map(|git| Repositories { git, store: store.clone(), rules: config.repos.clone() });
+    let repositories = Repositories::new(git, github, store, config);
     let mouth = super::notifiers::mouth(config, store, clock)?;
     Ok(Works { worker: Arc::new(worker), ears, mouth, repositories, indexer, followers })
 }
@@ -138,6 +141,7 @@ pub fn eyes(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<d
         eyes.push(Arc::new(LogFile::new(config.log_files.iter().map(source).collect())));
     }
     eyes.extend(eyes::eyes(&config.eyes, &config.programs, clock)?);
+    eyes.extend(eyes::command(config)?.map(|eye| Arc::new(eye) as Arc<dyn Tool>));
     for (index, folder) in config.recordings.iter().enumerate() {
         let eye: Arc<dyn Tool> = Arc::new(Recording::open(folder).map_err(|error| anyhow!(error))?);
         eyes.push(Renamed::unless_first(eye, index, &(index + 1).to_string()));
@@ -219,53 +223,4 @@ fn spec(command: &config::Command, programs: &Programs, guard: &Program) -> anyh
         blast_radius: command.blast_radius.clone(),
         timeout: Duration::from_secs(u64::from(command.timeout_seconds)),
     })
-}
-
-/// An eye on repositories; none where there is no git.
-fn git(config: &Config, clock: &Arc<dyn Clock>) -> Option<Arc<Git>> {
-    let program = Program::find("git", OsStr::new(&config.programs.search_path));
-    let program = program.inspect_err(|why| tracing::warn!(why, "repositories cannot be read")).ok()?;
-    let rules = GitRules {
-        roots: config.git.roots.clone(),
-        hosts: config.git.hosts.clone(),
-        private: config.git.private.clone(),
-        cache: Some(config.git.cache.clone()),
-    };
-    Some(Arc::new(Git::new(program.with_env(config.programs.variables.clone()), rules, clock.clone())))
-}
-
-/// The registered repositories, as the git eye may see them.
-pub struct Repositories {
-    git: Arc<Git>,
-    store: Store,
-    rules: std::collections::BTreeMap<String, config::RepoRules>,
-}
-
-impl Repositories {
-    /// Brings the eye up to date with what is registered now.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn refresh(&self) -> store::Result<()> {
-        let repository = |repo: store::Repo| {
-            let folder = self.rules.get(&repo.name).and_then(|rules| rules.folder.clone());
-            let source = folder.map_or(GitSource::Https(repo.repo_url), GitSource::Local);
-            GitRepository { id: repo.id, subject: repo.name, source, branch: repo.default_branch }
-        };
-        let known = self.store.repos().await?.into_iter().map(repository).collect();
-        for (repository, why) in self.git.register(known) {
-            tracing::debug!(repository = repository.id, why, "a registered repository may not be read");
-        }
-        Ok(())
-    }
-
-    /// Keeps the eye up to date until dropped.
-    pub async fn follow(self) {
-        loop {
-            if let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "the registered repositories could not be read");
-            }
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
-    }
 }

@@ -1,6 +1,9 @@
 //! The eyes of a worker besides the cluster, Prometheus and files.
 
+mod command;
 mod more;
+
+pub(super) use command::command;
 
 use super::renamed::Renamed;
 use crate::config::{self, Access, Eyes, ProbeTarget, Programs, Server, WatchedDatabase};
