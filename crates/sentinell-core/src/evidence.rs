@@ -142,6 +142,15 @@ pub enum Telemetry {
         /// What.
         precedent: Precedent,
     },
+    /// What a stranger's program said, in its own words: told to whoever reasons, and judged by nobody.
+    Text {
+        /// Whom it was asked about.
+        subject: String,
+        /// Who said it.
+        source: String,
+        /// The lines, in their order.
+        lines: Vec<String>,
+    },
 }
 
 /// A past incident with its outcome, or a runbook: context for whoever reasons, never a finding.
@@ -260,6 +269,7 @@ mod tests {
                     why: "the same alert".into(),
                 },
             },
+            Telemetry::Text { subject: "till".into(), source: "a".into(), lines: vec!["on call: Ann".into()] },
         ];
         let seen = Observation { telemetry, gaps: vec![], call: "x".into() };
         let kept = serde_json::to_string(&seen).unwrap();

@@ -23,7 +23,8 @@ mod webhooks;
 
 pub use database::Database;
 pub use eyes::{
-    Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, Machine, ProbeTarget, Server, TraceStore, WatchedDatabase,
+    Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, Machine, Mcp, McpAt, McpQuestion, ProbeTarget, Server,
+    TraceStore, WatchedDatabase,
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};

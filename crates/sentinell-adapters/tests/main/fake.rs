@@ -68,7 +68,10 @@ fn serve_one(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Answer, log: &M
     let Some(request) = read(&mut stream) else { return };
     let (status, body) = answer(&request);
     log.lock().unwrap().push(request);
-    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let kind = if body.starts_with("data: ") { "text/event-stream" } else { "application/json" };
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 

@@ -84,6 +84,7 @@ async fn a_whole_recording_is_read_and_what_is_broken_is_a_gap() {
             Telemetry::Change { change } => format!("change {}", change.reference),
             Telemetry::Call { caller, callee } => format!("call {caller} {callee}"),
             Telemetry::Precedent { precedent } => format!("precedent {}", precedent.reference),
+            Telemetry::Text { source, .. } => format!("text {source}"),
         });
     }
     let expected = [

@@ -46,6 +46,7 @@ impl Raw {
                 machine: self.machine,
                 aws: self.aws,
                 docker: self.docker,
+                mcp: self.mcp,
             }
             .check(&check.base, &mut check.problems),
             log_files: self

@@ -1,14 +1,17 @@
 //! Where the eyes look: `[[loki]]`, `[[elasticsearch]]`, `[[traces]]`, `[[probes]]`, `[[postgres]]`, `[[redis]]`, `[machine]`,
-//! and in files of their own `[[aws]]`, `[docker]`.
+//! and in files of their own `[[aws]]`, `[docker]`, `[[mcp]]`.
 
 mod aws;
 mod docker;
+mod mcp;
 
 pub use aws::{Aws, AwsIdentity};
 pub use docker::{Docker, DockerAt};
+pub use mcp::{Mcp, McpAt, McpQuestion};
 
 pub(super) use aws::RawAws;
 pub(super) use docker::RawDocker;
+pub(super) use mcp::RawMcp;
 
 use super::Secret;
 use serde::Deserialize;
@@ -84,6 +87,7 @@ pub(super) struct RawEyes {
     pub machine: Option<RawMachine>,
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
+    pub mcp: Vec<RawMcp>,
 }
 
 /// Who we are to a server.
@@ -158,7 +162,7 @@ pub struct Machine {
 }
 
 /// Where the eyes look.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Eyes {
     /// Loki servers.
     pub loki: Vec<Server>,
@@ -178,6 +182,8 @@ pub struct Eyes {
     pub aws: Vec<Aws>,
     /// A Docker engine; none: containers are not looked at.
     pub docker: Option<Docker>,
+    /// Other people's servers whose tools may be asked.
+    pub mcp: Vec<Mcp>,
 }
 
 impl RawEyes {
@@ -193,6 +199,7 @@ impl RawEyes {
             machine: self.machine.map(|raw| machine(raw, problems)),
             aws: aws::check(self.aws, base, problems),
             docker: self.docker.and_then(|raw| raw.check(problems)),
+            mcp: mcp::check(self.mcp, problems),
         }
     }
 }
@@ -217,6 +224,7 @@ impl Eyes {
         lines.extend(self.machine.iter().map(|machine| ("machine", machine.host.clone())));
         lines.extend(self.aws.iter().map(|aws| ("aws", aws.line())));
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
+        lines.extend(self.mcp.iter().map(|mcp| ("mcp", mcp.line())));
         lines
     }
 }

@@ -1,7 +1,7 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
-use super::eyes::{RawAws, RawDatabase, RawDocker, RawMachine, RawProbe, RawServer};
+use super::eyes::{RawAws, RawDatabase, RawDocker, RawMachine, RawMcp, RawProbe, RawServer};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
@@ -44,6 +44,7 @@ pub(super) struct Raw {
     pub machine: Option<RawMachine>,
     pub aws: Vec<RawAws>,
     pub docker: Option<RawDocker>,
+    pub mcp: Vec<RawMcp>,
     pub logs: Vec<LogFile>,
     pub tail: Vec<Tail>,
     pub maintenance: Vec<RawWindow>,
@@ -193,6 +194,7 @@ impl Raw {
         self.slack.bot_token = secret("SLACK_BOT_TOKEN").or(self.slack.bot_token.take());
         self.model.lay_environment(variables);
         self.aws.iter_mut().for_each(|aws| aws.lay_environment(variables));
+        self.mcp.iter_mut().for_each(|mcp| mcp.lay_environment(variables));
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {

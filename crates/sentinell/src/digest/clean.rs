@@ -18,6 +18,7 @@ pub fn clean(mut observation: Observation) -> Observation {
             Telemetry::Precedent { precedent } => {
                 [&mut precedent.title, &mut precedent.outcome].into_iter().for_each(clean_text);
             }
+            Telemetry::Text { lines, .. } => lines.iter_mut().for_each(clean_text),
             Telemetry::Metric { .. } | Telemetry::Call { .. } => {}
         }
     }

@@ -42,8 +42,8 @@ fn add(case: &mut Case, telemetry: &Telemetry) {
         Telemetry::Traces { spans, .. } => case.spans.extend(spans.iter().map(span)),
         Telemetry::Change { change } => case.changes.push(changed(change)),
         Telemetry::Call { caller, callee } => case.calls.push((entity(caller), entity(callee))),
-        // What happened once before says nothing of what happens now.
-        Telemetry::Precedent { .. } => {}
+        // What happened once before says nothing of what happens now, and a stranger's words are no measurement.
+        Telemetry::Precedent { .. } | Telemetry::Text { .. } => {}
     }
 }
 

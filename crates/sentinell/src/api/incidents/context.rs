@@ -129,6 +129,10 @@ impl Context {
         match telemetry {
             Telemetry::Logs { source, lines, .. } => self.log_windows.push(window(source, lines)),
             Telemetry::Change { change } if change.kind == "commit" => self.commits.push(commit(change)),
+            Telemetry::Text { source, lines, .. } => {
+                let (source_id, lines) = (Some(source), lines.into_iter().take(LINES).collect());
+                self.log_windows.push(LogWindow { source_id, started_at: None, ended_at: None, lines });
+            }
             _ => {}
         }
     }
