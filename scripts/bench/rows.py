@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import urllib.request
 
 from alerts import duplicates, storm
 from house import BINARY, LOAD, House, Skipped, load, run
@@ -294,6 +295,47 @@ def lines(options):
     return answer
 
 
+def collected(options):
+    """Log lines as collectors send them: real OTLP/HTTP bodies (gzip) over four connections to a real server, every line bad
+    enough to be redacted, mined and told. The lines of the answers are the lines of the rows. Beside it the same bodies read in
+    one process on two threads, without HTTP and rows, and Drain3 over the same lines."""
+    file, forms = real_lines(), {}
+    for form in ("protobuf", "json"):
+        results = []
+        for _ in range(options.runs):
+            with House(WITHOUT_WORKER) as house:
+                used = house.processor_seconds()
+                seen = load("collected", url=f"http://{house.address}", connections=4, file=file, errors=100, form=form,
+                            seconds=options.seconds)
+                used, memory = house.processor_seconds() - used, house.memory_mib("VmHWM")
+                told = house.count("SELECT SUM(json_extract(body, '$.metadata.lines')) FROM signals")
+                rows, rejected = house.count("SELECT COUNT(*) FROM signals"), rejected_lines(house)
+            if seen["lines"] != told + rejected or rejected * 100 > seen["lines"]:
+                raise RuntimeError(f"lines and rows differ: {seen}, {told} told, {rejected} turned away")
+            results.append({**seen, "rows": rows, "memory": memory, "us": used * 1e6 / seen["lines"]})
+        forms[form] = results
+    inside = [load("collected", file=file, threads=2, errors=100, seconds=options.seconds) for _ in range(options.runs)]
+    ours, last = forms["protobuf"], forms["protobuf"][-1]
+    memory = max(result["memory"] for results in forms.values() for result in results)
+    answer = {"value": middle(ours, "lines_per_second"), "processor_us": middle(ours, "us"), "note":
+              f"protobuf; JSON {middle(forms['json'], 'lines_per_second'):,.0f}/s; {last['lines']:,} lines of "
+              f"{last['bytes_a_record']:.0f} bytes packed, {last['records_a_body']:,} a body, in {last['rows']:,} rows (one for each kind of "
+              f"line of a body, their counts add up); the server's memory at its highest {memory:.0f} MiB; the generator took "
+              f"{middle(ours, 'own_processor_seconds') / options.seconds * 100:.0f} % of a core; without HTTP and rows, two threads, "
+              f"{middle(inside, 'lines_per_second'):,.0f}/s"}
+    with contextlib.suppress(Skipped):
+        them = run([peers(), str(BESIDE / "drain3_lines.py"), str(file), "10000" if options.quick else "40000"], 300)
+        answer |= {"peer": them["lines_per_second"], "peer_name": f"{them['version']}, masks and templates only, one core"}
+    return answer
+
+
+def rejected_lines(house):
+    """Lines of one kind too many, as the server counts them."""
+    with urllib.request.urlopen(f"http://{house.address}/metrics", timeout=30) as page:
+        found = re.search(r'^sentinell_log_lines_total\{source="otlp",fate="rejected"\} (\d+)', page.read().decode(), re.M)
+    return int(found.group(1)) if found else 0
+
+
 # name: what, unit, target, whether more is better, how
 def remembering(options):
     """The memory with a million records: time and service narrow, then words and meaning. Beside it SQLite's own FTS5 (bm25,
@@ -350,5 +392,7 @@ ROWS = {
     "sockets": ("1,000 WebSocket readers × 20 events/s, p99", "ms", 250, False, sockets),
     "workers": ("three workers against one on PostgreSQL, a model of 200 ms", "×", 2.5, True, workers),
     "search-1m": ("search of 1,000,000 remembered records, one service of one week, words and meaning, p99", "ms", 50, False, remembering),
+    "collected": ("log lines over OTLP/HTTP through redaction and templates into rows, generator and server on the same two cores",
+                  "lines/s", 100_000, True, collected),
     "lines": ("log lines through redaction, masking and templates, one core", "lines/s", 300_000, True, lines),
 }

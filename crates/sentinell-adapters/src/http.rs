@@ -1,5 +1,6 @@
 //! The only place that builds HTTP clients: rustls, timeouts, no redirects, no proxy from the environment, bounded bodies.
 
+pub(crate) mod sse;
 mod stream;
 
 use crate::text::one_line;

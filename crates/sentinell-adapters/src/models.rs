@@ -4,7 +4,6 @@
 pub mod anthropic;
 mod exchange;
 pub mod openai;
-mod sse;
 mod trouble;
 
 pub use crate::http::StreamLimits;

@@ -1,5 +1,10 @@
 //! The only place that starts programs: an argument vector, a pinned absolute path, an environment that was listed, a
-//! process group of its own that dies as a whole at the deadline, bounded output, no standard input.
+//! process group of its own that dies as a whole at the deadline, bounded output, no standard input. Who is talked to line
+//! by line is a [`Dialogue`].
+
+mod dialogue;
+
+pub use dialogue::{Dialogue, Silence};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
@@ -131,9 +136,7 @@ impl Program {
     /// # Errors
     /// [`RunError`]; an exit code other than 0 is not an error here.
     pub async fn run<S: AsRef<OsStr>>(&self, args: &[S], limits: Limits) -> Result<Ended, RunError> {
-        let mut group = self
-            .start(args, limits.time)
-            .map_err(|error| RunError::NotStarted(format!("{} could not be started: {error}", self.path.display())))?;
+        let mut group = self.start(args, limits.time, Stdio::null()).map_err(|error| self.not_started(&error))?;
         let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
         match tokio::time::timeout(limits.time, group.finish(stdout, stderr, limits)).await {
             Ok(ended) => ended.map_err(|error| RunError::Unfinished(format!("its end is unknown: {error}"))),
@@ -145,13 +148,27 @@ impl Program {
         }
     }
 
-    fn start<S: AsRef<OsStr>>(&self, args: &[S], time: Duration) -> std::io::Result<Group> {
+    /// Starts it to be talked to; it lives until the dialogue is dropped.
+    ///
+    /// # Errors
+    /// [`RunError::NotStarted`].
+    pub fn talk<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Dialogue, RunError> {
+        let group = self.start(args, Duration::MAX, Stdio::piped()).map_err(|error| self.not_started(&error))?;
+        Dialogue::with(group)
+            .ok_or_else(|| RunError::NotStarted(format!("{} has no standard streams", self.path.display())))
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> RunError {
+        RunError::NotStarted(format!("{} could not be started: {error}", self.path.display()))
+    }
+
+    fn start<S: AsRef<OsStr>>(&self, args: &[S], time: Duration, input: Stdio) -> std::io::Result<Group> {
         let mut command = Command::new(self.guard.as_ref().unwrap_or(&self.path));
         if self.guard.is_some() {
             command.args(["--signal=KILL", &format!("{:.3}", time.as_secs_f64())]).arg(&self.path);
         }
         command.args(args).env_clear().envs(&self.env).current_dir(&self.directory).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Group { child, id })
@@ -247,7 +264,7 @@ mod tests {
     async fn a_guarded_deed_does_not_outlive_its_deadline_even_if_nobody_is_there_to_stop_it() {
         let guard = Program::at("/usr/bin/timeout").unwrap();
         let deed = Program::at("/bin/sleep").unwrap().with_guard(&guard);
-        let group = deed.start(&["60"], Duration::from_millis(200)).unwrap();
+        let group = deed.start(&["60"], Duration::from_millis(200), Stdio::null()).unwrap();
         let pid = group.child.id().unwrap();
         // As good as a killed worker: nobody waits, nobody kills.
         std::mem::forget(group);

@@ -12,6 +12,7 @@ pub mod kubernetes;
 pub mod log_file;
 pub mod loki;
 pub mod machine;
+pub mod mcp;
 mod otlp;
 pub mod postgres;
 pub mod probe;

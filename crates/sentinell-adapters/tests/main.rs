@@ -17,6 +17,7 @@ mod main {
     mod http;
     mod loki;
     mod machine;
+    mod mcp;
     mod models;
     mod probe;
     mod process;

@@ -24,8 +24,8 @@ mod webhooks;
 
 pub use database::Database;
 pub use eyes::{
-    Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, GitHub, Machine, ProbeTarget, ReadCommands, Server, TraceStore,
-    WatchedDatabase,
+    Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, GitHub, Machine, Mcp, McpAt, McpQuestion, ProbeTarget,
+    ReadCommands, Server, TraceStore, WatchedDatabase,
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};

@@ -5,6 +5,7 @@ use crate::text::one_line;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -69,6 +70,15 @@ impl Streams {
     pub fn new(limits: StreamLimits) -> Result<Self, String> {
         let client = client(limits.connect).build().map_err(|error| format!("no HTTP client: {error}"))?;
         Ok(Self { client, limits })
+    }
+
+    /// The same, which connects to `host` at these addresses and no others: they were looked up and judged before.
+    ///
+    /// # Errors
+    /// As [`Streams::new`].
+    pub fn pinned(limits: StreamLimits, host: &str, addresses: &[SocketAddr]) -> Result<Self, String> {
+        let client = client(limits.connect).resolve_to_addrs(host, addresses).build();
+        Ok(Self { client: client.map_err(|error| format!("no HTTP client: {error}"))?, limits })
     }
 
     /// Posts a JSON document; answers when the head of the answer is there, whatever its status.

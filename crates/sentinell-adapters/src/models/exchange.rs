@@ -1,8 +1,8 @@
 //! One streamed exchange with a model's server, whatever the wire.
 
-use super::sse::{Event, Events, LARGEST};
 use super::trouble::{self, Refusal, Said, busy, compressed, unusable};
 use super::{ModelSettings, Secret};
+use crate::http::sse::{Event, Events, LARGEST};
 use crate::http::{Incoming, Lost, Streams};
 use reqwest::Url;
 use reqwest::header::HeaderMap;

@@ -15,6 +15,7 @@ use sentinell_core::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Commits of one look.
 const MAX_COMMITS: usize = 200;
@@ -58,11 +59,15 @@ pub struct GitRules {
     pub cache: Option<PathBuf>,
 }
 
+/// How long a clone or fetch may take.
+const FETCH: Duration = Duration::from_secs(120);
+
 /// The tool `git`.
 pub struct Git {
     program: Program,
     rules: GitRules,
     names: Arc<dyn Names>,
+    patience: Duration,
     clock: Arc<dyn Clock>,
     repositories: RwLock<BTreeMap<String, GitRepository>>,
     /// One clone or fetch at a time: two would meet in the same folder.
@@ -80,13 +85,20 @@ impl Git {
             .with_var("GIT_OPTIONAL_LOCKS", "0")
             .with_var("LC_ALL", "C.UTF-8");
         let names = Arc::new(System);
-        Self { program, rules, names, clock, repositories: RwLock::default(), fetching: tokio::sync::Mutex::default() }
+        let (repositories, fetching) = (RwLock::default(), tokio::sync::Mutex::default());
+        Self { program, rules, names, patience: FETCH, clock, repositories, fetching }
     }
 
     /// The same, asking somebody else where hosts are.
     #[must_use]
     pub fn with_names(self, names: Arc<dyn Names>) -> Self {
         Self { names, ..self }
+    }
+
+    /// The same, which waits no longer than this for a fetch.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Replaces the registered repositories; those that the operator's rules do not allow are left out and returned with
@@ -228,7 +240,7 @@ impl Git {
             &spec,
         ];
         args.extend(fetch.map(str::to_owned));
-        self.git(&args, protocol, Limits::seconds(120)).await?;
+        self.git(&args, protocol, Limits { time: self.patience, ..Limits::seconds(0) }).await?;
         Ok(folder)
     }
 

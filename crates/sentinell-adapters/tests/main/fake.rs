@@ -62,7 +62,7 @@ impl Fake {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
-                std::thread::spawn(move || serve_one(stream, header, &*answer, &log));
+                std::thread::spawn(move || serve_one(stream, &*answer, &log));
             }
         });
         Self { url, seen }
@@ -81,8 +81,12 @@ fn serve_one(mut stream: TcpStream, answer: &dyn Fn(&Request) -> Headed, log: &M
     if status == 0 {
         return;
     }
+    let kind = if body.starts_with("data: ") { "text/event-stream" } else { "application/json" };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("HTTP/1.1 {status} x\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} x\r\n{headers}Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 

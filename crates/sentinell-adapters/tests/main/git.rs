@@ -1,10 +1,12 @@
 use super::case::{ask, case, clock, first_look};
+use super::probe::tls_server;
 use sentinell_adapters::process::{Limits, Program};
 use sentinell_adapters::tools::git::{Git, GitRepository, GitRules, GitSource};
 use sentinell_core::evidence::{Change, Telemetry};
 use sentinell_core::ports::ToolError;
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -98,5 +100,54 @@ async fn a_clone_outside_the_allowed_roots_is_refused() {
         let source = GitSource::Local(path);
         let repository = GitRepository { id: "r1".into(), subject: "cart".into(), source, branch: "main".into() };
         assert!(git.register(vec![repository])[0].1.contains("allowed git roots"));
+    }
+}
+
+/// The processes that run with this in their arguments.
+fn running(word: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(word)).collect()
+}
+
+#[tokio::test]
+async fn a_host_that_hangs_before_or_after_its_handshake_costs_a_fetch_and_leaves_no_process() {
+    if Program::at("/usr/lib/git-core/git-remote-https").is_err() {
+        eprintln!("SKIPPED: this git has no git-remote-https");
+        return;
+    }
+    // Takes connections, and says nothing to anybody.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (greets, authority) = tls_server(3).await;
+    for (what, port) in [("no handshake", mute.local_addr().unwrap().port()), ("a handshake and then nothing", greets)]
+    {
+        let root = tempfile::tempdir().unwrap();
+        let pem = root.path().join("authority.pem");
+        std::fs::write(&pem, &authority).unwrap();
+        let host = format!("localhost:{port}");
+        let rules =
+            GitRules { hosts: vec![host.clone()], cache: Some(root.path().join("cache")), ..GitRules::default() };
+        let git = program().with_var("PATH", PATH).with_var("GIT_SSL_CAINFO", pem.to_str().unwrap());
+        let git = Git::new(git, rules, clock()).with_patience(Duration::from_secs(3));
+        let source = GitSource::Https(format!("https://{host}/a/cart"));
+        let (id, subject) = ("r1".to_owned(), "service/cart".to_owned());
+        assert_eq!(git.register(vec![GitRepository { id, subject, source, branch: "main".into() }]), vec![]);
+        let begun = Instant::now();
+        let failed = ask(&git, &[("repo", "r1")]).await;
+        assert!(
+            matches!(&failed, Err(ToolError::Retry(why)) if why.contains("stopped after 3.0 s")),
+            "{what}: {failed:?}"
+        );
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
+        let mut left = running(&host);
+        for _ in 0..50 {
+            if left.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            left = running(&host);
+        }
+        assert!(left.is_empty(), "{what}: {left:?}");
     }
 }

@@ -1,3 +1,5 @@
+use super::probe::{tls_server, tls_server_for};
+use sentinell_adapters::http::Url;
 use sentinell_adapters::http::{Credentials, Http, HttpLimits};
 use sentinell_core::ports::ToolError;
 use std::io::{Read, Write};
@@ -44,4 +46,19 @@ async fn an_answer_is_bounded_and_its_status_says_who_must_act() {
     let elsewhere =
         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert!(matches!(answered(elsewhere.into()).await, Err(ToolError::BadQuery(text)) if text.contains("302")));
+}
+
+/// Two of the answers that public lists of hostile servers have; the others are in the hall's `hostile` tests.
+#[tokio::test]
+async fn a_certificate_that_has_run_out_or_is_for_another_name_is_not_trusted() {
+    let limits = HttpLimits { total: Duration::from_secs(3), ..HttpLimits::default() };
+    for (server, needle) in
+        [(tls_server(-2).await, "xpired"), (tls_server_for("elsewhere.example", 3).await, "not valid for")]
+    {
+        let (port, authority) = server;
+        let http = Http::with_authorities(limits, authority.as_bytes()).unwrap();
+        let url = Url::parse(&format!("https://localhost:{port}/")).unwrap();
+        let refused = http.get_json(url, &[], &Credentials::None).await;
+        assert!(matches!(&refused, Err(ToolError::Retry(why)) if why.contains(needle)), "{needle}: {refused:?}");
+    }
 }

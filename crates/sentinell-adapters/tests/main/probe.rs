@@ -12,14 +12,20 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A server for `localhost` whose certificate runs out so many days from now, and the authority's PEM.
-async fn tls_server(days: i64) -> (u16, String) {
+/// A server for `localhost` whose certificate runs out so many days from now, and the authority's PEM. After the handshake
+/// it says nothing, and does not hang up either.
+pub async fn tls_server(days: i64) -> (u16, String) {
+    tls_server_for("localhost", days).await
+}
+
+/// The same for another name.
+pub async fn tls_server_for(name: &str, days: i64) -> (u16, String) {
     let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut authority = CertificateParams::new(vec![]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let pem = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "ticket booth");
     let epoch = date_time_ymd(1970, 1, 1);
     let day = std::time::Duration::from_secs(86_400);
@@ -37,7 +43,10 @@ async fn tls_server(days: i64) -> (u16, String) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
-            tokio::spawn(async move { acceptor.accept(stream).await.map(|_| ()) });
+            tokio::spawn(async move {
+                let _held = acceptor.accept(stream).await;
+                std::future::pending::<()>().await;
+            });
         }
     });
     (port, pem)

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 struct Plan {
-    bodies: Vec<Vec<u8>>,
+    /// Each with the lines in it.
+    bodies: Vec<(Vec<u8>, u64)>,
     protobuf: bool,
     gzip: bool,
     per_body: usize,
@@ -46,7 +47,7 @@ fn plan(args: &Args) -> Outcome<Plan> {
             packed.write_all(&body)?;
             body = packed.finish()?;
         }
-        bodies.push(body);
+        bodies.push((body, slice.len() as u64));
     }
     Ok(Plan { bodies, protobuf, gzip, per_body: per_body.min(lines.len()) })
 }
@@ -78,26 +79,26 @@ pub async fn collected(args: &Args) -> Outcome<Value> {
             }
         }));
     }
-    let (mut bodies, mut refused, mut kinds) = (0, 0, 0);
+    let (mut lines, mut refused, mut kinds) = (0, 0, 0);
     for worker in workers {
         let (taken, turned_away, most) = worker.await??;
-        bodies += taken;
+        lines += taken;
         refused += turned_away;
         kinds = kinds.max(most);
     }
     let (seconds, used) = (began.elapsed().as_secs_f64(), processor_seconds() - used);
-    let lines = bodies as f64 * plan.per_body as f64;
-    let bytes: usize = plan.bodies.iter().map(Vec::len).sum();
+    let bytes: usize = plan.bodies.iter().map(|(body, _)| body.len()).sum();
+    let records: u64 = plan.bodies.iter().map(|(_, lines)| lines).sum();
     Ok(json!({
-        "bodies": bodies, "refused": refused, "records_a_body": plan.per_body, "most_kinds_a_body": kinds,
-        "bytes_a_record": bytes as f64 / (plan.bodies.len() * plan.per_body) as f64,
-        "lines_per_second": lines / seconds, "own_processor_seconds": used,
+        "lines": lines, "refused": refused, "records_a_body": plan.per_body, "most_kinds_a_body": kinds,
+        "bytes_a_record": bytes as f64 / records as f64, "lines_per_second": lines as f64 / seconds,
+        "own_processor_seconds": used,
     }))
 }
 
 fn reading(plan: &Plan, worker: usize, began: Instant, time: Duration) -> Outcome<(u64, u64, usize)> {
-    let (mut bodies, mut kinds) = (0, 0);
-    for body in plan.bodies.iter().cycle().skip(worker) {
+    let (mut taken, mut kinds) = (0, 0);
+    for (body, count) in plan.bodies.iter().cycle().skip(worker) {
         if began.elapsed() >= time {
             break;
         }
@@ -115,9 +116,9 @@ fn reading(plan: &Plan, worker: usize, began: Instant, time: Duration) -> Outcom
             false => otlp::read_json(body, &mut lines)?,
         }
         kinds = kinds.max(lines.kinds());
-        bodies += 1;
+        taken += count;
     }
-    Ok((bodies, 0, kinds))
+    Ok((taken, 0, kinds))
 }
 
 async fn posting(
@@ -130,7 +131,7 @@ async fn posting(
 ) -> Outcome<(u64, u64, usize)> {
     let client = reqwest::Client::new();
     let (mut taken, mut refused) = (0, 0);
-    for body in plan.bodies.iter().cycle().skip(worker) {
+    for (body, count) in plan.bodies.iter().cycle().skip(worker) {
         if began.elapsed() >= time {
             break;
         }
@@ -143,7 +144,7 @@ async fn posting(
             request = request.bearer_auth(token);
         }
         match request.send().await?.status().as_u16() {
-            200 => taken += 1,
+            200 => taken += count,
             429 | 503 => {
                 refused += 1;
                 tokio::time::sleep(Duration::from_millis(200)).await;

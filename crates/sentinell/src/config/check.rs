@@ -48,6 +48,7 @@ impl Raw {
                 docker: self.docker,
                 github: self.github,
                 command: self.command,
+                mcp: self.mcp,
             }
             .check(&check.base, &mut check.problems),
             log_files: self

@@ -1,20 +1,23 @@
 //! Where the eyes look: `[[loki]]`, `[[elasticsearch]]`, `[[traces]]`, `[[probes]]`, `[[postgres]]`, `[[redis]]`, `[machine]`,
-//! and in files of their own `[[aws]]`, `[command]`, `[docker]`, `[github]`.
+//! and in files of their own `[[aws]]`, `[command]`, `[docker]`, `[github]`, `[[mcp]]`.
 
 mod aws;
 mod command;
 mod docker;
 mod github;
+mod mcp;
 
 pub use aws::{Aws, AwsIdentity};
 pub use command::ReadCommands;
 pub use docker::{Docker, DockerAt};
 pub use github::GitHub;
+pub use mcp::{Mcp, McpAt, McpQuestion};
 
 pub(super) use aws::RawAws;
 pub(super) use command::RawCommands;
 pub(super) use docker::RawDocker;
 pub(super) use github::RawGitHub;
+pub(super) use mcp::RawMcp;
 
 use super::Secret;
 use serde::Deserialize;
@@ -92,6 +95,7 @@ pub(super) struct RawEyes {
     pub docker: Option<RawDocker>,
     pub github: Option<RawGitHub>,
     pub command: Option<RawCommands>,
+    pub mcp: Vec<RawMcp>,
 }
 
 /// Who we are to a server.
@@ -166,7 +170,7 @@ pub struct Machine {
 }
 
 /// Where the eyes look.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Eyes {
     /// Loki servers.
     pub loki: Vec<Server>,
@@ -190,6 +194,8 @@ pub struct Eyes {
     pub github: Option<GitHub>,
     /// Programs that may be run where they only read; none: no program is.
     pub command: Option<ReadCommands>,
+    /// Other people's servers whose tools may be asked.
+    pub mcp: Vec<Mcp>,
 }
 
 impl RawEyes {
@@ -207,6 +213,7 @@ impl RawEyes {
             docker: self.docker.and_then(|raw| raw.check(problems)),
             github: self.github.map(|raw| raw.check(problems)),
             command: self.command.map(|raw| raw.check(base, problems)),
+            mcp: mcp::check(self.mcp, problems),
         }
     }
 }
@@ -233,6 +240,7 @@ impl Eyes {
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
         lines.extend(self.github.iter().map(|github| ("github", github.line())));
         lines.extend(self.command.iter().map(|command| ("command", command.line())));
+        lines.extend(self.mcp.iter().map(|mcp| ("mcp", mcp.line())));
         lines
     }
 }

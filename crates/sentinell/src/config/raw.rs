@@ -1,7 +1,7 @@
 //! What the operator typed: all optional, nothing trusted yet.
 
 use super::Secret;
-use super::eyes::{RawAws, RawCommands, RawDatabase, RawDocker, RawGitHub, RawMachine, RawProbe, RawServer};
+use super::eyes::{RawAws, RawCommands, RawDatabase, RawDocker, RawGitHub, RawMachine, RawMcp, RawProbe, RawServer};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
@@ -47,6 +47,7 @@ pub(super) struct Raw {
     pub docker: Option<RawDocker>,
     pub github: Option<RawGitHub>,
     pub command: Option<RawCommands>,
+    pub mcp: Vec<RawMcp>,
     pub logs: Vec<LogFile>,
     pub tail: Vec<Tail>,
     pub maintenance: Vec<RawWindow>,
@@ -200,6 +201,7 @@ impl Raw {
         if let Some(token) = secret("GITHUB_TOKEN") {
             self.github.get_or_insert_default().token = Some(token);
         }
+        self.mcp.iter_mut().for_each(|mcp| mcp.lay_environment(variables));
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {

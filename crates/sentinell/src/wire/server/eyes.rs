@@ -61,7 +61,7 @@ pub(super) fn eyes(config: &Eyes, programs: &Programs, clock: &Arc<dyn Clock>) -
     if let Some(machine) = &config.machine {
         eyes.push(Arc::new(Machine::new(of_machine(machine, programs)?, clock.clone())));
     }
-    eyes.extend(more::eyes(config, clock)?);
+    eyes.extend(more::eyes(config, programs, clock)?);
     Ok(eyes)
 }
 

@@ -1,18 +1,18 @@
 //! Server-sent events out of bytes, with a bound on a line and on an event.
 
 /// Bytes of one line and of the data of one event.
-pub(super) const LARGEST: usize = 2 << 20;
+pub(crate) const LARGEST: usize = 2 << 20;
 
 /// One event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Its data lines, joined.
     pub data: String,
 }
 
 /// Puts events together. Comments, ids and names are left out: every wire here says in the data what it is about.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
     line: Vec<u8>,
     data: Option<Vec<u8>>,
     after_return: bool,
