@@ -5,6 +5,7 @@ Over HTTP it answers in streams and keeps sessions; it asks back for what a clie
 """
 
 import asyncio
+import datetime
 import os
 import sys
 
@@ -23,7 +24,9 @@ def who_is_on_call(service: str) -> str:
 @server.tool()
 def log_of(service: str, limit: int = 3) -> list[str]:
     """The newest lines of a service."""
-    return [f"2026-11-22T12:00:0{n}Z FATAL: sorry, too many clients already" for n in range(limit)]
+    now = datetime.datetime.now(datetime.UTC)
+    times = [now - datetime.timedelta(seconds=seconds) for seconds in range(limit, 0, -1)]
+    return [f"{at:%Y-%m-%dT%H:%M:%SZ} FATAL: sorry, too many clients already" for at in times]
 
 
 @server.tool()

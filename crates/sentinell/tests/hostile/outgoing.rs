@@ -3,7 +3,7 @@
 //! What could connect is watched at its seams: what fetches for SNS notes what it is asked for, the eyes on registered log
 //! sources count, and `git` is a program that writes down with what it was started.
 
-use super::{calm, posted, rows, senders};
+use super::{calm, member, posted, rows, senders};
 use crate::api::{House, OPERATOR};
 use sentinell::config::{Fetch, Senders, Sns};
 use sentinell::memory::{Configured, LogSources};
@@ -288,6 +288,61 @@ async fn no_redirect_is_followed() {
     assert_eq!((note.load(Ordering::SeqCst), hits.load(Ordering::SeqCst)), (54, 0));
 }
 
+/// A server that answers as a row of the list says; none where that is tried elsewhere.
+async fn answering(stub: &str) -> Option<std::net::SocketAddr> {
+    let endless = |head: &'static str| {
+        move |turn: usize| Some(if turn == 0 { head.as_bytes().to_vec() } else { vec![b'x'; 1 << 16] })
+    };
+    let once = |text: String| move |turn: usize| (turn == 0).then(|| text.clone().into_bytes());
+    Some(match stub {
+        "10 GiB body" => saying(endless("HTTP/1.1 200 OK\r\ncontent-length: 10737418240\r\n\r\n")).await,
+        "never-ending body at 1 byte/s" => {
+            saying(|turn| {
+                if turn > 0 {
+                    std::thread::sleep(Duration::from_millis(300))
+                }
+                Some(if turn == 0 { b"HTTP/1.1 200 OK\r\n\r\n".to_vec() } else { b"x".to_vec() })
+            })
+            .await
+        }
+        "headers of 1 MiB" => saying(once(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n{{}}", "x".repeat(1 << 20)))).await,
+        "100 000 headers" => saying(once(format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "x: y\r\n".repeat(100_000)))).await,
+        "Content-Length 10, 1 GiB sent" => saying(endless("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")).await,
+        "no body for 120 s" => {
+            saying(|turn| {
+                if turn > 0 {
+                    std::thread::sleep(Duration::from_secs(3))
+                }
+                (turn == 0).then(|| b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n".to_vec())
+            })
+            .await
+        }
+        "HTTP/0.9 answer" => saying(once("{}".to_owned())).await,
+        "redirect loop to itself" => {
+            saying(once("HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".to_owned())).await
+        }
+        "Transfer-Encoding and Content-Length both" => {
+            saying(once(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 99\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+                    .to_owned(),
+            ))
+            .await
+        }
+        // The client asks for no packed answers and unpacks none: what it reads is no JSON.
+        "gzip bomb 1:1000" => {
+            let bomb = member("archives/gzip_bomb_100MiB.gz").unwrap();
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n";
+            let head = format!("{head}content-length: {}\r\n\r\n", bomb.len());
+            let answer = [head.as_bytes(), &bomb].concat();
+            saying(move |turn| (turn == 0).then(|| answer.clone())).await
+        }
+        // `a_certificate_that_has_run_out_or_is_for_another_name_is_not_trusted` in the adapters' tests, where there is a
+        // server with certificates.
+        "TLS certificate for another name" | "TLS expired" => return None,
+        other => panic!("{other}: nobody has thought of that"),
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_server_answers_is_bounded_in_size_and_time() {
     let Some(rows) = rows("ssrf_urls.jsonl") else { return };
@@ -297,51 +352,7 @@ async fn what_a_server_answers_is_bounded_in_size_and_time() {
     let limits = HttpLimits { total: Duration::from_secs(2), body: 1 << 20, ..HttpLimits::default() };
     let mut met = 0;
     for stub in stubs {
-        let endless = |head: &'static str| {
-            move |turn: usize| Some(if turn == 0 { head.as_bytes().to_vec() } else { vec![b'x'; 1 << 16] })
-        };
-        let once = |text: String| move |turn: usize| (turn == 0).then(|| text.clone().into_bytes());
-        let address = match stub {
-            "10 GiB body" => saying(endless("HTTP/1.1 200 OK\r\ncontent-length: 10737418240\r\n\r\n")).await,
-            "never-ending body at 1 byte/s" => {
-                saying(|turn| {
-                    if turn > 0 {
-                        std::thread::sleep(Duration::from_millis(300))
-                    }
-                    Some(if turn == 0 { b"HTTP/1.1 200 OK\r\n\r\n".to_vec() } else { b"x".to_vec() })
-                })
-                .await
-            }
-            "headers of 1 MiB" => {
-                saying(once(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n{{}}", "x".repeat(1 << 20)))).await
-            }
-            "100 000 headers" => {
-                saying(once(format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "x: y\r\n".repeat(100_000)))).await
-            }
-            "Content-Length 10, 1 GiB sent" => saying(endless("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n")).await,
-            "no body for 120 s" => {
-                saying(|turn| {
-                    if turn > 0 {
-                        std::thread::sleep(Duration::from_secs(3))
-                    }
-                    (turn == 0).then(|| b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n".to_vec())
-                })
-                .await
-            }
-            "HTTP/0.9 answer" => saying(once("{}".to_owned())).await,
-            "redirect loop to itself" => {
-                saying(once("HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".to_owned())).await
-            }
-            "Transfer-Encoding and Content-Length both" => {
-                saying(once(
-                    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 99\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-                        .to_owned(),
-                ))
-                .await
-            }
-            // Nothing is unpacked: the client asks for no packed answers. Certificates are judged in the adapters' own tests.
-            _ => continue,
-        };
+        let Some(address) = answering(stub).await else { continue };
         met += 1;
         let http = Http::new(limits).unwrap();
         let began = Instant::now();
@@ -350,5 +361,6 @@ async fn what_a_server_answers_is_bounded_in_size_and_time() {
         let fine = stub.starts_with("Transfer-Encoding");
         assert!(fine || answer.is_err(), "{stub}: {answer:?}");
     }
-    eprintln!("answers: {met} of 12 stubs met");
+    eprintln!("answers: {met} of 12 stubs met here, 2 in the adapters' tests");
+    assert_eq!(met, 10);
 }
