@@ -214,21 +214,6 @@ fn where_the_eyes_look_is_known_and_no_secret_is_printed() {
         [command]
         programs = ["df", "kubectl"]
         names = [".Example.com."]
-        [[mcp]]
-        name = "tickets"
-        command = ["/bin/sh", "--key", "hunter2"]
-        env = { KEY = "hunter2" }
-        tools = ["search"]
-        [[mcp.ask]]
-        tool = "search"
-        args = { query = "{service}", limit = 3 }
-        when = { namespace = "*" }
-        [[mcp]]
-        name = "calendar"
-        url = "https://calendar.example/mcp?key=hunter2"
-        token = "hunter2"
-        tools = ["changes"]
-        logs = ["changes"]
     "#;
     let config = load(toml, &[], Habit::Server).unwrap();
     assert_eq!(config.eyes.loki[1].name, "loki2");
@@ -236,7 +221,6 @@ fn where_the_eyes_look_is_known_and_no_secret_is_printed() {
         (config.eyes.elasticsearch[0].index.as_str(), config.eyes.probes[0].subject.as_str()),
         ("logs-*", "service/fair/till")
     );
-    assert_eq!(config.eyes.mcp[0].asks[0].args["limit"], 3);
     let printed = format!("{:?} {:?}", config.eyes.lines(), config.eyes);
     assert!(printed.contains("https://till.example/health") && !printed.contains("hunter2"), "{printed}");
 }
@@ -274,25 +258,6 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         programs = ["df", "bash"]
         folders = ["nowhere"]
         names = ["*.example.com"]
-        [[mcp]]
-        name = "a b"
-        command = ["tickets-mcp"]
-        tools = []
-        logs = ["search"]
-        pass_env = ["NOT_SET_ANYWHERE"]
-        timeout_seconds = 0
-        [[mcp]]
-        name = "calendar"
-        url = "http://calendar.example/mcp?key=hunter2"
-        tools = ["two words"]
-        [[mcp]]
-        name = "calendar"
-        url = "https://ann:hunter2@calendar.example"
-        env = { KEY = "hunter2" }
-        tools = ["changes"]
-        [[mcp]]
-        name = "nothing"
-        tools = ["changes"]
     "#;
     let said = problems(toml, &[]);
     for needle in [
@@ -315,6 +280,62 @@ fn a_wrong_place_for_an_eye_is_named_and_no_secret_is_printed() {
         "no grammar for `bash`",
         "command.folders: `",
         "command.names: `*.example.com`",
+    ] {
+        assert!(said.contains(needle), "{needle} is missing in:\n{said}");
+    }
+    assert!(!said.contains("hunter2"), "a secret was printed");
+}
+
+#[test]
+fn the_servers_of_others_are_known_and_no_secret_is_printed() {
+    let toml = r#"
+        [[mcp]]
+        name = "tickets"
+        command = ["/bin/sh", "--key", "hunter2"]
+        env = { KEY = "hunter2" }
+        tools = ["search"]
+        [[mcp.ask]]
+        tool = "search"
+        args = { query = "{service}", limit = 3 }
+        when = { namespace = "*" }
+        [[mcp]]
+        name = "calendar"
+        url = "https://calendar.example/mcp?key=hunter2"
+        token = "hunter2"
+        tools = ["changes"]
+        logs = ["changes"]
+    "#;
+    let eyes = load(toml, &[], Habit::Server).unwrap().eyes;
+    assert_eq!(eyes.mcp[0].asks[0].args["limit"], 3);
+    let printed = format!("{:?} {eyes:?}", eyes.lines());
+    assert!(printed.contains("calendar.example") && !printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_wrong_server_of_others_is_named_and_no_secret_is_printed() {
+    let toml = r#"
+        [[mcp]]
+        name = "a b"
+        command = ["tickets-mcp"]
+        tools = []
+        logs = ["search"]
+        pass_env = ["NOT_SET_ANYWHERE"]
+        timeout_seconds = 0
+        [[mcp]]
+        name = "calendar"
+        url = "http://calendar.example/mcp?key=hunter2"
+        tools = ["two words"]
+        [[mcp]]
+        name = "calendar"
+        url = "https://ann:hunter2@calendar.example"
+        env = { KEY = "hunter2" }
+        tools = ["changes"]
+        [[mcp]]
+        name = "nothing"
+        tools = ["changes"]
+    "#;
+    let said = problems(toml, &[]);
+    for needle in [
         "mcp `a b`: a name is",
         "begin with the absolute path",
         "name those that may be called",
