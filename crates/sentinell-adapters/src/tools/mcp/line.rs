@@ -238,8 +238,10 @@ impl Http {
             return Ok(answer);
         }
         let body = answer.head(REFUSAL).await;
-        // A refusal may be one of the protocol's own, under any status but those that want somebody else.
-        if let Some(refused) = refusal(&body).filter(|_| !matches!(status.as_u16(), 401 | 403)) {
+        // A server that was started again knows our session no more: a new one has to be begun, as the protocol says.
+        let over = status.as_u16() == 404 && self.session.is_some();
+        // Any other refusal may be one of the protocol's own, under any status but those that want somebody else.
+        if let Some(refused) = refusal(&body).filter(|_| !over && !matches!(status.as_u16(), 401 | 403)) {
             return Err(refused);
         }
         let why = format!("{}: {}", status.as_u16(), said(&body));
