@@ -16,7 +16,7 @@ pub use catalogue::{is_known, names};
 pub use judge::judge;
 pub use words::split;
 
-/// A command that only reads, as far as its grammar tells. There is no other way to one than [`judge`]: what was judged is
+/// A command that only reads, as far as its grammar tells. There is no other way to one than [`judge()`]: what was judged is
 /// what runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
