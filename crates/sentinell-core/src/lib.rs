@@ -8,6 +8,7 @@ pub mod address;
 pub mod alert;
 pub mod answer;
 pub mod approval;
+pub mod audit;
 pub mod canonical;
 pub mod command;
 pub mod evidence;

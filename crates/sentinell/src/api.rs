@@ -2,6 +2,7 @@
 //! tool or an actuator; the one exception, a repository's check, goes through the port [`RepoChecks`].
 
 pub mod ask;
+pub mod audit;
 pub mod commands;
 pub mod docs;
 pub mod extract;
@@ -29,6 +30,7 @@ pub mod views;
 
 pub use routes::{openapi, router};
 
+use crate::audit::Notary;
 use crate::auth::secret;
 use crate::config::{Secret, Senders};
 use crate::feed::tail::Tail;
@@ -63,6 +65,8 @@ pub struct ApiConfig {
     pub senders: Senders,
     /// Log lines of collectors that are less bad than this are only counted.
     pub log_threshold: Level,
+    /// Who signs the audit's heads.
+    pub notary: Option<Arc<Notary>>,
     /// The bot in Slack.
     pub slack: Option<Desk>,
     /// Hosts whose repositories may be registered; empty: any public host.
@@ -73,6 +77,8 @@ pub struct ApiConfig {
     pub request_timeout: Duration,
     /// How long one frame of the stream may wait for its reader before that reader counts as lagged.
     pub stream_patience: Duration,
+    /// How often an open stream's token or session is looked at again, in case another process took it back.
+    pub judged_again: Duration,
     /// How long a worker may be silent before the server is not ready.
     pub worker_silence: Duration,
     /// How old the oldest due wake-up may be before the server is not ready.
@@ -90,11 +96,13 @@ impl ApiConfig {
             operators: vec![],
             senders: Senders::default(),
             log_threshold: Level::Error,
+            notary: None,
             slack: None,
             repo_hosts: vec![],
             sense: Sense::default(),
             request_timeout: Duration::from_secs(30),
             stream_patience: Duration::from_secs(5),
+            judged_again: Duration::from_secs(15),
             worker_silence: Duration::from_secs(60),
             queue_lag: Duration::from_secs(120),
         }
@@ -175,6 +183,8 @@ pub struct Shared {
     pub tail: Arc<Tail>,
     /// Held while the policy is changed: one change at a time.
     pub policy_turn: tokio::sync::Mutex<()>,
+    /// Changes when a token or session is taken back: who is connected is judged again.
+    pub access: tokio::sync::watch::Sender<()>,
     /// Turns true when the server stops: streams say goodbye.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -190,7 +200,13 @@ impl AppState {
     ) -> Self {
         let (metrics, policy_turn) = (Arc::default(), tokio::sync::Mutex::default());
         let tail = Arc::new(Tail::new(store.clone()));
-        Self(Arc::new(Shared { store, tail, clock, config, checks, metrics, policy_turn, stopping }))
+        let access = tokio::sync::watch::Sender::default();
+        Self(Arc::new(Shared { store, tail, clock, config, checks, metrics, policy_turn, access, stopping }))
+    }
+
+    /// Says that a token or session was taken back.
+    pub(crate) fn access_changed(&self) {
+        self.access.send_replace(());
     }
 
     /// Whether a caller without a token may read and post signals.

@@ -9,9 +9,11 @@ pub mod secret;
 pub mod session;
 pub mod signature;
 pub mod sns;
+mod standing;
 
 use crate::api::AppState;
 use crate::api::problem::ApiError;
+use crate::store::{Holder, Proof};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -26,8 +28,8 @@ const SECRET_LIMIT: usize = 512;
 /// Who a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody who has proved who they are.
-    Known(Principal),
+    /// Somebody who has proved who they are, and by what.
+    Known(Holder),
     /// Nobody in particular, on a loopback that the operator left open.
     Local,
     /// Nobody.
@@ -38,7 +40,7 @@ impl Caller {
     /// The name that stands for this caller where answers are kept per principal.
     pub fn name(&self) -> &str {
         match self {
-            Self::Known(principal) => principal.actor.as_str(),
+            Self::Known(holder) => holder.principal.actor.as_str(),
             Self::Local => "(local)",
             Self::Nobody => "(nobody)",
         }
@@ -61,8 +63,8 @@ impl Caller {
     /// 401 or 403.
     pub fn require(&self, role: Role) -> Result<Principal, ApiError> {
         match self {
-            Self::Known(principal) if principal.role >= role => Ok(principal.clone()),
-            Self::Known(principal) => {
+            Self::Known(Holder { principal, .. }) if principal.role >= role => Ok(principal.clone()),
+            Self::Known(Holder { principal, .. }) => {
                 let (actor, has, needs) = (&principal.actor, word(principal.role), word(role));
                 Err(ApiError::forbidden(format!("{actor} has the role {has}; this needs {needs}")))
             }
@@ -107,9 +109,9 @@ async fn caller(app: &AppState, headers: &HeaderMap, safe: bool) -> Result<Calle
         return by_token(app, &given).await.map(Caller::Known);
     }
     if let Some(cookie) = session::cookie(headers)
-        && let Some(principal) = session::principal(app, cookie, headers, safe).await?
+        && let Some(holder) = session::holder(app, cookie, headers, safe).await?
     {
-        return Ok(Caller::Known(principal));
+        return Ok(Caller::Known(holder));
     }
     Ok(if app.is_open() && !is_forwarded(headers) { Caller::Local } else { Caller::Nobody })
 }
@@ -156,10 +158,11 @@ fn unbase64(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-async fn by_token(app: &AppState, token: &str) -> Result<Principal, ApiError> {
+async fn by_token(app: &AppState, token: &str) -> Result<Holder, ApiError> {
     let hash = secret::hash(token);
     if let Some(known) = app.config.operators.iter().find(|known| secret::same(&known.token_sha256, &hash)) {
-        return Ok(Principal { actor: Actor(known.name.clone()), role: Role::Admin });
+        let principal = Principal { actor: Actor(known.name.clone()), role: Role::Admin };
+        return Ok(Holder { principal, proof: Proof::Lasting });
     }
     let found = app.store.token_by_hash(&hash).await?.filter(|token| token.revoked_at.is_none());
     let token = found.ok_or_else(|| ApiError::unauthorized("that token is not known or has been revoked"))?;
@@ -167,7 +170,7 @@ async fn by_token(app: &AppState, token: &str) -> Result<Principal, ApiError> {
         // Whether a token was used lately is nice to know, and no reason to turn its owner away.
         tracing::debug!(%error, "the use of a token was not noted");
     }
-    Ok(Principal { actor: Actor(token.name), role: token.role })
+    Ok(Holder { principal: Principal { actor: Actor(token.name), role: token.role }, proof: Proof::Token(hash) })
 }
 
 async fn found(parts: &Parts) -> Result<Caller, ApiError> {

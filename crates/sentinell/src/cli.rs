@@ -1,5 +1,6 @@
 //! The front door: reads a command and hands over; decides nothing.
 
+mod audit;
 mod backtest;
 mod backup;
 mod client;
@@ -74,6 +75,9 @@ enum Command {
     /// Stop every deed at once, or let them go on
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// Export and verify who did what
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Ask a running server how it is
     Health(health::Args),
     /// Try where notices go
@@ -130,6 +134,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Backtest(args) => backtest::run(args, around),
         Command::KillSwitch(args) => kill_switch::run(args, around),
+        Command::Audit(args) => audit::run(args, around),
         Command::Health(args) => health::run(&args, around),
         Command::Notify(args) => notify::run(args, around),
         Command::Backup(args) => backup::backup(args, around),

@@ -4,6 +4,7 @@
 //! environment, the command line. [`raw::Raw`] is full of options; one [`check`](raw::Raw::check) names every problem at
 //! once; a finished [`Config`] has no options left where something must be there. Nobody else reads the environment.
 
+pub mod audit_key;
 mod check;
 mod database;
 mod eyes;

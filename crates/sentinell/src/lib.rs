@@ -1,6 +1,7 @@
 //! The hall of Sentinell: everything meets here, nothing is decided here.
 
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod backtest;
 pub mod cli;

@@ -5,6 +5,7 @@ mod door;
 pub use door::serve;
 
 use crate::api::{self, ApiConfig, AppState, OperatorToken, RepoChecks};
+use crate::audit::Notary;
 use crate::auth::session::login_ticket;
 use crate::config::{Config, Fetch, Secret, Senders, Sns};
 use crate::metrics::Metrics;
@@ -66,6 +67,7 @@ impl Server {
     pub async fn start(
         config: &Config,
         operator: &Secret,
+        notary: Option<Arc<Notary>>,
         store: Store,
         clock: Arc<dyn Clock>,
         checks: Arc<dyn RepoChecks>,
@@ -82,6 +84,7 @@ impl Server {
             operators: vec![OperatorToken::new(OPERATOR, operator)],
             senders: senders(config)?,
             log_threshold: config.log_threshold,
+            notary,
             slack: desk(config)?,
             repo_hosts: config.git.hosts.clone(),
             sense: crate::wire::server::memory::sense(config)?,

@@ -4,6 +4,7 @@
 //! connections of their own and see whole commits.
 
 mod access;
+mod audit;
 mod backup;
 mod bulk;
 mod chain;
@@ -13,6 +14,7 @@ mod copy;
 mod counters;
 mod db;
 mod error;
+mod holds;
 mod idempotency;
 mod incidents;
 mod intake;
@@ -44,7 +46,8 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
-pub use access::{NewToken, Session, Token};
+pub use access::{Holder, NewToken, Proof, Session, Token};
+pub use audit::{By, Whose};
 pub use backup::{BackupError, Manifest, backup, manifest_of, restore};
 pub use chain::ChainReport;
 pub use commands::CommandError;

@@ -4,6 +4,7 @@
 
 mod access;
 mod approval;
+mod audit;
 mod bad_input;
 mod cloudwatch;
 mod collected;
@@ -25,7 +26,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use sentinell::api::{ApiConfig, AppState, CheckError, CheckOutcome, OperatorToken, RepoChecks, router};
 use sentinell::auth::secret;
 use sentinell::config::Secret;
-use sentinell::store::{Destination, NewToken, Options, Store};
+use sentinell::store::{By, Destination, NewToken, Options, Store};
 use sentinell_core::action::{Action, BlastRadius, Deed, Expectation, Plan, Verification};
 use sentinell_core::approval::Role;
 use sentinell_core::ids::IncidentId;
@@ -182,7 +183,7 @@ impl House {
         let token = format!("token-of-{name}");
         let id = format!("tok-{name}");
         let new = NewToken { id, name: name.into(), role, hash: secret::hash(&token) };
-        self.state.store.create_token(new, self.clock.now()).await.unwrap();
+        self.state.store.create_token(new, By { actor: "olga".into(), at: self.clock.now() }).await.unwrap();
         token
     }
 

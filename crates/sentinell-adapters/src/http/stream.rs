@@ -86,9 +86,21 @@ impl Streams {
     /// # Errors
     /// [`Lost::Away`].
     pub async fn post(&self, url: Url, headers: HeaderMap, body: &Value) -> Result<Incoming, Lost> {
+        self.send(self.client.post(url).headers(headers).json(body)).await
+    }
+
+    /// Reads an address; answers when the head of the answer is there, whatever its status.
+    ///
+    /// # Errors
+    /// [`Lost::Away`].
+    pub async fn get(&self, url: Url, headers: HeaderMap) -> Result<Incoming, Lost> {
+        self.send(self.client.get(url).headers(headers)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Incoming, Lost> {
         let ends = Instant::now() + self.limits.total;
         let patience = self.limits.first_byte.min(self.limits.total);
-        let sent = timeout(patience, self.client.post(url).headers(headers).json(body).send()).await;
+        let sent = timeout(patience, request.send()).await;
         let answer = match sent {
             Ok(answer) => answer.map_err(away)?,
             Err(_) => return Err(Lost::Away(format!("no answer within {} s", patience.as_secs_f32()))),

@@ -64,8 +64,7 @@ impl Kubernetes {
                 return Err(ToolError::BadQuery(text));
             }
         };
-        let names = NAMES_ONLY.map(|resource| self.names(resource, namespace));
-        let (objects, names) = futures::join!(self.objects(namespace), futures::future::join_all(names));
+        let (objects, names) = futures::join!(self.objects(namespace), self.names(namespace));
         let mut seen = objects?;
         for answer in names {
             match answer {
@@ -124,16 +123,23 @@ impl Kubernetes {
         Ok(seen)
     }
 
-    async fn names(&self, resource: &str, namespace: &str) -> Result<Telemetry, Gap> {
-        let args = argv(&["get", resource, "-n", namespace]);
-        let gap = |why: String| Gap { what: format!("kubectl get {resource} -n {namespace}"), why };
-        let ended = self.kubectl.read(&args).await.map_err(|error| gap(error.to_string()))?;
-        if ended.code != Some(0) {
-            return Err(gap(complaint(&ended.stderr).to_string()));
-        }
-        let nothing = ended.stdout.trim().is_empty();
-        let output = if nothing { format!("No resources found in {namespace} namespace.") } else { ended.stdout };
-        Ok(Telemetry::KubernetesText { argv: args, output })
+    /// The names alone, in one call: each start of kubectl costs more than what it asks.
+    async fn names(&self, namespace: &str) -> [Result<Telemetry, Gap>; 3] {
+        let args = argv(&["get", &NAMES_ONLY.join(","), "-n", namespace, "--show-kind"]);
+        let ended = self.kubectl.read(&args).await;
+        NAMES_ONLY.map(|resource| {
+            let gap = |why: String| Gap { what: format!("kubectl get {resource} -n {namespace}"), why };
+            let ended = ended.as_ref().map_err(|error| gap(error.to_string()))?;
+            if let Some(why) = refused(&ended.stderr).remove(resource) {
+                return Err(gap(why));
+            }
+            if let Some(trouble) = trouble(&ended.stderr).filter(|_| ended.code != Some(0)) {
+                return Err(gap(complaint(trouble).to_string()));
+            }
+            let output = table(&ended.stdout, resource);
+            let output = output.unwrap_or_else(|| format!("No resources found in {namespace} namespace."));
+            Ok(Telemetry::KubernetesText { argv: argv(&["get", resource, "-n", namespace]), output })
+        })
     }
 }
 
@@ -205,6 +211,16 @@ fn trouble(stderr: &str) -> Option<&str> {
     said(stderr).into_iter().find(|line| !line.contains("(Forbidden): "))
 }
 
+/// The table of one resource out of several (`--show-kind` writes `secret/name`), as it looks alone; none if it has no rows.
+fn table(stdout: &str, resource: &str) -> Option<String> {
+    let kind = format!("{}/", resource.trim_end_matches('s'));
+    let mut tables = stdout.split("\n\n").filter_map(|table| table.trim_start_matches('\n').split_once('\n'));
+    let (header, rows) = tables.find(|(_, rows)| rows.starts_with(&kind))?;
+    let header = header.replacen(&format!("NAME{}", " ".repeat(kind.len())), "NAME", 1);
+    let rows = rows.lines().filter_map(|row| row.strip_prefix(&kind));
+    Some([header.as_str()].into_iter().chain(rows).map(|line| format!("{line}\n")).collect())
+}
+
 fn by_kind(mut list: Value) -> BTreeMap<String, Vec<Value>> {
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let Value::Array(items) = list["items"].take() else { return found };
@@ -235,6 +251,19 @@ fn pods(telemetry: &[Telemetry]) -> Vec<&Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_table_of_several_looks_as_if_it_were_alone() {
+        let both = "NAME               TYPE     DATA   AGE\nsecret/db-login    Opaque   2      5d\nsecret/tls         tls      2      5d\n\n\
+                    NAME                         DATA   AGE\nconfigmap/kube-root-ca.crt   1      5d\n";
+        let secrets =
+            "NAME        TYPE     DATA   AGE\ndb-login    Opaque   2      5d\ntls         tls      2      5d\n";
+        assert_eq!(table(both, "secrets").as_deref(), Some(secrets));
+        let configmaps = "NAME               DATA   AGE\nkube-root-ca.crt   1      5d\n";
+        assert_eq!(table(both, "configmaps").as_deref(), Some(configmaps));
+        assert_eq!(table(both, "serviceaccounts"), None);
+        assert_eq!(table("", "secrets"), None);
+    }
 
     #[test]
     fn each_forbidden_kind_is_a_gap_of_its_own() {

@@ -6,7 +6,7 @@ use super::paging::page;
 use super::problem::ApiError;
 use super::signals::{at_most, empty, object, text_of};
 use crate::auth::{Administering, Reading};
-use crate::store::LogSource;
+use crate::store::{LogSource, Whose};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub struct LogSources {
     responses((status = 201, description = "Registered", body = LogSourceView)))]
 pub async fn create(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Json(body, _): Json<NewLogSource>,
 ) -> Result<(StatusCode, axum::Json<LogSourceView>), ApiError> {
     let (id, now) = app.new_id("src_");
@@ -159,7 +159,7 @@ pub async fn create(
         updated_at: now,
     };
     validate(&app, &source).await?;
-    app.store.put_log_source(&source).await?;
+    app.store.put_log_source(&source, principal.at(now)).await?;
     Ok((StatusCode::CREATED, axum::Json(source.into())))
 }
 
@@ -212,7 +212,7 @@ pub async fn read(State(app): State<AppState>, _: Reading, Id(id): Id) -> Result
     request_body = LogSourcePatch, responses((status = 200, body = LogSourceView)))]
 pub async fn change(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Id(id): Id,
     Json(patch, _): Json<LogSourcePatch>,
 ) -> Result<axum::Json<LogSourceView>, ApiError> {
@@ -228,14 +228,18 @@ pub async fn change(
         ..old
     };
     validate(&app, &source).await?;
-    app.store.put_log_source(&source).await?;
+    app.store.put_log_source(&source, principal.at(source.updated_at)).await?;
     Ok(axum::Json(source.into()))
 }
 
 /// Forgets a registered log source.
 #[utoipa::path(delete, path = "/api/log-sources/{id}", tag = "registry", params(("id" = String, Path)),
     responses((status = 204, description = "Forgotten")))]
-pub async fn remove(State(app): State<AppState>, _: Administering, Id(id): Id) -> Result<StatusCode, ApiError> {
-    app.store.delete_log_source(&id).await?;
+pub async fn remove(
+    State(app): State<AppState>,
+    Administering(principal): Administering,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    app.store.delete_log_source(&id, principal.at(app.clock.now())).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use super::problem::ApiError;
 use super::signals::{at_most, empty, object, text_of};
 use super::{AppState, CheckError, repo_urls};
 use crate::auth::{Administering, Reading, Responding};
-use crate::store::Repo;
+use crate::store::{Repo, Whose};
 use axum::extract::State;
 use axum::http::StatusCode;
 use sentinell_core::time::Timestamp;
@@ -132,7 +132,7 @@ pub struct Repos {
     responses((status = 201, description = "Registered", body = RepoView)))]
 pub async fn create(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Json(body, _): Json<NewRepo>,
 ) -> Result<(StatusCode, axum::Json<RepoView>), ApiError> {
     let (id, now) = app.new_id("repo_");
@@ -149,7 +149,7 @@ pub async fn create(
         updated_at: now,
     };
     validate(&app, &repo)?;
-    app.store.put_repo(&repo).await?;
+    app.store.put_repo(&repo, principal.at(now)).await?;
     Ok((StatusCode::CREATED, axum::Json(repo.into())))
 }
 
@@ -190,7 +190,7 @@ pub async fn read(State(app): State<AppState>, _: Reading, Id(id): Id) -> Result
     request_body = RepoPatch, responses((status = 200, body = RepoView)))]
 pub async fn change(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Id(id): Id,
     Json(patch, _): Json<RepoPatch>,
 ) -> Result<axum::Json<RepoView>, ApiError> {
@@ -205,15 +205,19 @@ pub async fn change(
         ..old
     };
     validate(&app, &repo)?;
-    app.store.put_repo(&repo).await?;
+    app.store.put_repo(&repo, principal.at(repo.updated_at)).await?;
     Ok(axum::Json(repo.into()))
 }
 
 /// Forgets a registered repository; 409 while log sources or channels belong to it.
 #[utoipa::path(delete, path = "/api/repos/{id}", tag = "registry", params(("id" = String, Path)),
     responses((status = 204, description = "Forgotten")))]
-pub async fn remove(State(app): State<AppState>, _: Administering, Id(id): Id) -> Result<StatusCode, ApiError> {
-    app.store.delete_repo(&id).await?;
+pub async fn remove(
+    State(app): State<AppState>,
+    Administering(principal): Administering,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    app.store.delete_repo(&id, principal.at(app.clock.now())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,8 +3,8 @@
 use super::docs::{Description, complete};
 use super::problem::ApiError;
 use super::{
-    AppState, ask, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies, regroup,
-    repos, search, shed, signals, silences, slack_channels, tokens, usage,
+    AppState, ask, audit, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies,
+    regroup, repos, search, shed, signals, silences, slack_channels, tokens, usage,
 };
 use crate::auth::{self, guard, session};
 use crate::feed::{socket, sse};
@@ -87,6 +87,9 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(session::login))
         .routes(routes!(session::session, session::sign_in, session::logout))
         .routes(routes!(session::stream_ticket))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
         .routes(routes!(usage::usage))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::retry))

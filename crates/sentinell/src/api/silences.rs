@@ -6,6 +6,7 @@ use super::paging::page;
 use super::problem::ApiError;
 use super::signals::text_of;
 use crate::auth::{Reading, Responding};
+use crate::store::Whose;
 use axum::extract::State;
 use axum::http::StatusCode;
 use sentinell_core::silence::{LONGEST, MATCHERS, Matcher, Matchers, Op, Silence};
@@ -143,7 +144,7 @@ pub async fn create(
         created_at: now,
     };
     check(&silence, now)?;
-    app.store.put_silence(&silence).await?;
+    app.store.put_silence(&silence, by.at(now)).await?;
     tracing::info!(id = silence.id, by = silence.created_by, until = %silence.ends_at, "a silence was made");
     Ok((StatusCode::CREATED, axum::Json(SilenceView::of(silence, now))))
 }
@@ -201,7 +202,7 @@ pub async fn end(
     Id(id): Id,
 ) -> Result<axum::Json<SilenceView>, ApiError> {
     let now = app.clock.now();
-    let ended = app.store.end_silence(&id, now).await?.ok_or_else(|| ApiError::not_found("silence"))?;
+    let ended = app.store.end_silence(&id, by.at(now)).await?.ok_or_else(|| ApiError::not_found("silence"))?;
     tracing::info!(id, by = %by.actor, "a silence was ended");
     Ok(axum::Json(SilenceView::of(ended, now)))
 }

@@ -6,7 +6,7 @@ use super::paging::page;
 use super::problem::ApiError;
 use super::signals::{at_most, text_of};
 use crate::auth::{Administering, Reading};
-use crate::store::SlackChannel;
+use crate::store::{SlackChannel, Whose};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ pub struct Channels {
     responses((status = 201, description = "Registered", body = ChannelView)))]
 pub async fn create(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Json(body, _): Json<NewChannel>,
 ) -> Result<(StatusCode, axum::Json<ChannelView>), ApiError> {
     described(body.channel_name.as_deref(), body.description.as_deref())?;
@@ -115,7 +115,7 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    Ok((StatusCode::CREATED, axum::Json(app.store.put_slack_channel(&channel).await?.into())))
+    Ok((StatusCode::CREATED, axum::Json(app.store.put_slack_channel(&channel, principal.at(now)).await?.into())))
 }
 
 fn described(name: Option<&str>, description: Option<&str>) -> Result<(), ApiError> {
@@ -152,7 +152,7 @@ pub async fn read(State(app): State<AppState>, _: Reading, Id(id): Id) -> Result
     request_body = ChannelPatch, responses((status = 200, body = ChannelView)))]
 pub async fn change(
     State(app): State<AppState>,
-    _: Administering,
+    Administering(principal): Administering,
     Id(id): Id,
     Json(patch, _): Json<ChannelPatch>,
 ) -> Result<axum::Json<ChannelView>, ApiError> {
@@ -166,13 +166,18 @@ pub async fn change(
         updated_at: app.clock.now(),
         ..old
     };
-    Ok(axum::Json(app.store.put_slack_channel(&channel).await?.into()))
+    let by = principal.at(channel.updated_at);
+    Ok(axum::Json(app.store.put_slack_channel(&channel, by).await?.into()))
 }
 
 /// Forgets a registered channel.
 #[utoipa::path(delete, path = "/api/slack/channels/{id}", tag = "registry", params(("id" = String, Path)),
     responses((status = 204, description = "Forgotten")))]
-pub async fn remove(State(app): State<AppState>, _: Administering, Id(id): Id) -> Result<StatusCode, ApiError> {
-    app.store.delete_slack_channel(&id).await?;
+pub async fn remove(
+    State(app): State<AppState>,
+    Administering(principal): Administering,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    app.store.delete_slack_channel(&id, principal.at(app.clock.now())).await?;
     Ok(StatusCode::NO_CONTENT)
 }

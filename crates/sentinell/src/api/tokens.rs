@@ -7,7 +7,7 @@ use super::paging::page;
 use super::problem::ApiError;
 use super::signals::text_of;
 use crate::auth::{Administering, secret, word};
-use crate::store::{NewToken as Kept, Token};
+use crate::store::{NewToken as Kept, Token, Whose};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -126,7 +126,7 @@ pub async fn create(
     let token = secret::mint("sen_")?;
     let (id, now) = app.new_id("tok_");
     let kept = Kept { id, name: body.name, role: body.role.into(), hash: secret::hash(&token) };
-    let made = app.store.create_token(kept, now).await?;
+    let made = app.store.create_token(kept, principal.at(now)).await?;
     tracing::info!(actor = %principal.actor, token = made.id, role = word(made.role), "made a token");
     let answer = MintedToken { view: made.into(), token };
     Ok((StatusCode::CREATED, axum::Extension(ShownOnce), axum::Json(answer)))
@@ -151,7 +151,8 @@ pub async fn revoke(
     Administering(principal): Administering,
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
-    app.store.revoke_token(&id, app.clock.now()).await?;
+    app.store.revoke_token(&id, principal.at(app.clock.now())).await?;
+    app.access_changed();
     tracing::info!(actor = %principal.actor, token = id, "took a token back");
     Ok(StatusCode::NO_CONTENT)
 }

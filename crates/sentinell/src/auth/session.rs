@@ -6,7 +6,7 @@ use crate::api::AppState;
 use crate::api::extract::Query;
 use crate::api::idempotency::ShownOnce;
 use crate::api::problem::ApiError;
-use crate::store::Session;
+use crate::store::{Holder, Proof, Session};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -37,18 +37,18 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
 ///
 /// # Errors
 /// 403 if the request changes something and the CSRF header is missing or wrong.
-pub(super) async fn principal(
+pub(super) async fn holder(
     app: &AppState,
     cookie: &str,
     headers: &HeaderMap,
     safe: bool,
-) -> Result<Option<Principal>, ApiError> {
+) -> Result<Option<Holder>, ApiError> {
     let Some(session) = app.store.session(&secret::hash(cookie), app.clock.now()).await? else { return Ok(None) };
     let given = headers.get(CSRF).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !safe && !secret::same(given, &session.csrf) {
         return Err(ApiError::forbidden("send the `csrf` of GET /api/session as the header X-CSRF-Token"));
     }
-    Ok(Some(session.principal))
+    Ok(Some(Holder { principal: session.principal, proof: Proof::Session(session.hash) }))
 }
 
 /// The parameters of a login link.
@@ -66,7 +66,7 @@ pub struct Login {
 pub async fn login(State(app): State<AppState>, Query(login): Query<Login>) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let ticket = secret::hash(&format!("login/{}", login.ticket));
-    let Some(principal) = app.store.take_ticket(&ticket, now).await? else {
+    let Some(Holder { principal, .. }) = app.store.take_ticket(&ticket, now).await? else {
         return Err(ApiError::unauthorized(
             "this link was used already or has run out; open the page and sign in with a token",
         ));
@@ -116,7 +116,8 @@ pub async fn login_ticket(app: &AppState, principal: &Principal) -> Result<Strin
     let ticket = secret::mint("slt_")?;
     let now = app.clock.now();
     let until = now.plus_seconds(LOGIN_TICKET_SECONDS);
-    app.store.create_ticket(&secret::hash(&format!("login/{ticket}")), principal, now, until).await?;
+    let holder = Holder { principal: principal.clone(), proof: Proof::Lasting };
+    app.store.create_ticket(&secret::hash(&format!("login/{ticket}")), &holder, now, until).await?;
     Ok(ticket)
 }
 
@@ -144,7 +145,7 @@ pub async fn session(
         None => None,
     };
     match caller {
-        Caller::Known(principal) => {
+        Caller::Known(Holder { principal, .. }) => {
             let (actor, role) = (principal.actor.0, word(principal.role));
             Ok(Json(Whoami { actor: Some(actor), role: Some(role), csrf }))
         }
@@ -158,6 +159,7 @@ pub async fn session(
 pub async fn logout(State(app): State<AppState>, _: Caller, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(cookie) = cookie(&headers) {
         app.store.end_session(&secret::hash(cookie), app.clock.now()).await?;
+        app.access_changed();
     }
     let gone = HeaderValue::from_static("sentinell_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
@@ -178,11 +180,12 @@ pub async fn stream_ticket(
     State(app): State<AppState>,
     super::Reading(caller): super::Reading,
 ) -> Result<impl IntoResponse, ApiError> {
-    let principal = caller.require(sentinell_core::approval::Role::Viewer)?;
+    caller.require(sentinell_core::approval::Role::Viewer)?;
+    let Caller::Known(holder) = caller else { return Err(ApiError::unauthorized("only somebody known gets a ticket")) };
     let ticket = secret::mint("sst_")?;
     let now = app.clock.now();
     let until = now.plus_seconds(STREAM_TICKET_SECONDS);
-    app.store.create_ticket(&secret::hash(&format!("stream/{ticket}")), &principal, now, until).await?;
+    app.store.create_ticket(&secret::hash(&format!("stream/{ticket}")), &holder, now, until).await?;
     Ok((
         StatusCode::CREATED,
         axum::Extension(ShownOnce),

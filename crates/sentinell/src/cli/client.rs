@@ -1,11 +1,14 @@
 //! A client of a running server: what `incidents`, `approve`, `tail` and the like have in common.
 
 use crate::config::{Config, Habit, Overrides, Surroundings, operator};
-use anyhow::{Context, anyhow, bail};
-use sentinell_adapters::http::{Credentials, Http, HttpLimits, Method, Url};
+use anyhow::{Context, anyhow};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use sentinell_adapters::http::{Credentials, Http, HttpLimits, Lost, Method, StreamLimits, Streams, Url};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Which server to talk to.
 #[derive(Debug, Clone, clap::Args)]
@@ -102,6 +105,44 @@ impl Client {
         self.exchange(Method::PUT, self.url(path)?, Some(body)).await
     }
 
+    /// Hands the answer at `path` to `take`, piece by piece, however long it is.
+    ///
+    /// # Errors
+    /// What the server said, that its answer was cut short, or what `take` failed with.
+    pub async fn stream(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let hours = Duration::from_secs(6 * 3600);
+        let limits = StreamLimits {
+            between: Duration::from_secs(60),
+            total: hours,
+            body: usize::MAX,
+            ..StreamLimits::default()
+        };
+        let lost = |lost: Lost| {
+            let (Lost::Away(why) | Lost::TooLarge(why)) = lost;
+            anyhow!("{}: {why}", self.base)
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
+        }
+        let mut answer = Streams::new(limits).map_err(|error| anyhow!(error))?.get(url, headers).await.map_err(lost)?;
+        if !answer.status().is_success() {
+            let status = answer.status().as_u16();
+            return Err(self.refused(status, &answer.head(64 << 10).await));
+        }
+        while let Some(piece) = answer.next().await.map_err(lost)? {
+            take(&piece)?;
+        }
+        Ok(())
+    }
+
     /// The address of `path` below the server; each part is escaped, so an id cannot climb out of its place.
     pub fn url(&self, path: &[&str]) -> anyhow::Result<Url> {
         let mut url = self.base.clone();
@@ -125,13 +166,18 @@ impl Client {
         if status.is_success() {
             return Ok(bytes);
         }
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        Err(self.refused(status.as_u16(), &bytes))
+    }
+
+    /// What the server said instead of an answer, in words for a person.
+    fn refused(&self, status: u16, body: &[u8]) -> anyhow::Error {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
         let detail = value["detail"].as_str().or(value["title"].as_str()).unwrap_or("no explanation");
-        let hint = match (status.as_u16(), &self.token) {
+        let hint = match (status, &self.token) {
             (401, None) => "; set SENTINELL_OPERATOR_TOKEN, or run this as the user who runs the server",
             _ => "",
         };
-        bail!("the server answered {}: {}{hint}", status.as_u16(), crate::report::paint::plain(detail, 400))
+        anyhow!("the server answered {status}: {}{hint}", crate::report::paint::plain(detail, 400))
     }
 }
 

@@ -125,7 +125,7 @@ async fn play(args: &Args, folder: &std::path::Path, around: &Surroundings, pain
     let town = demo(&store, &clock, scene)?;
     let operator = operator::mint()?;
     let checks = Arc::new(Checks::of(&config));
-    let server = Server::start(&config, &operator, store.clone(), clock.clone(), checks).await?;
+    let server = Server::start(&config, &operator, None, store.clone(), clock.clone(), checks).await?;
     let stop = CancellationToken::new();
     let working = tokio::spawn(Arc::clone(&town.worker).run(stop.clone()));
     if args.yourself {

@@ -1,8 +1,9 @@
 //! `sentinell serve` and `sentinell worker`.
 
 use super::{block_on, out};
+use crate::audit::Notary;
 use crate::clock::SystemClock;
-use crate::config::{Config, Habit, Overrides, Surroundings, operator};
+use crate::config::{Config, Habit, Overrides, Surroundings, audit_key, operator};
 use crate::server::{Server, told_to_stop};
 use crate::store::{self, Store};
 use crate::telemetry::{self, Exports};
@@ -74,7 +75,12 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
         let (store, clock) = open(&config).await?;
         settle_policy(&config, &store, &clock).await?;
         let checks = Arc::new(Checks::of(&config));
-        let server = Server::start(&config, &token, store.clone(), clock.clone(), checks).await?;
+        let notary = notary(&config, around)?;
+        let server = Server::start(&config, &token, notary.clone(), store.clone(), clock.clone(), checks).await?;
+        let vouching = CancellationToken::new();
+        if let Some(notary) = notary {
+            tokio::spawn(notary.watch(store.clone(), clock.clone(), vouching.clone()));
+        }
         let worker = match config.worker.inside_serve {
             true => Some(Running::start(works(&config, &store, &clock, holder("serve"), server.metrics())?)),
             false => None,
@@ -86,6 +92,7 @@ pub(super) fn serve(args: Serve, around: &Surroundings) -> anyhow::Result<ExitCo
         }
         told_to_stop().await?;
         tracing::info!("stopping: requests and claims at hand come to their end first");
+        vouching.cancel();
         server.stop().await?;
         if let Some(worker) = worker {
             worker.stop().await;
@@ -111,6 +118,19 @@ pub(super) fn work(args: Work, around: &Surroundings) -> anyhow::Result<ExitCode
         Ok(())
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who signs the audit's heads; none where there is no place for a key.
+fn notary(config: &Config, around: &Surroundings) -> anyhow::Result<Option<Arc<Notary>>> {
+    let Some((key, minted)) = audit_key::ensure(config, around)? else {
+        tracing::warn!("the audit's heads are not signed: set SENTINELL_AUDIT_KEY, or HOME to keep a key in");
+        return Ok(None);
+    };
+    let notary = Notary::new(&key)?;
+    if let Some(file) = minted {
+        tracing::info!(file = %file.display(), public_key = notary.public_key(), "the audit's key was minted");
+    }
+    Ok(Some(Arc::new(notary)))
 }
 
 fn load(common: Common, listen: Option<String>, around: &Surroundings) -> anyhow::Result<Config> {

@@ -157,6 +157,14 @@ impl Checker {
                 "auth.operator_token (SENTINELL_OPERATOR_TOKEN): shorter than {SHORTEST_TOKEN} characters; make one with `openssl rand -hex 32`"
             ));
         }
+        let audit_key = raw.auth.audit_key.clone();
+        let is_key = |key: &str| key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if audit_key.as_ref().is_some_and(|key| !is_key(key.expose())) {
+            self.problem(
+                "auth.audit_key (SENTINELL_AUDIT_KEY): not 32 bytes in hex; make one with `openssl rand -hex 32`"
+                    .to_owned(),
+            );
+        }
         if !listen.ip().is_loopback() {
             if token.is_none() {
                 self.problem(format!(
@@ -170,6 +178,7 @@ impl Checker {
         Auth {
             required: raw.auth.required.unwrap_or(false) || !listen.ip().is_loopback(),
             operator_token: token,
+            audit_key,
             senders: self.senders(raw),
         }
     }

@@ -24,9 +24,15 @@ pub fn ensure(config: &Config, around: &Surroundings) -> anyhow::Result<(Secret,
     let path = token_file(around).ok_or_else(|| {
         anyhow!("there is no home folder to keep the operator's token in; set SENTINELL_OPERATOR_TOKEN or HOME")
     })?;
-    let minted = mint_into(&path)?;
-    let token = read(&path)?.ok_or_else(|| anyhow!("{} vanished; start again", path.display()))?;
+    let (token, minted) = kept(&path, mint)?;
     Ok((token, minted.then_some(path)))
+}
+
+/// The secret in a file that only its owner may read, minted if there is none yet; whether it was minted now.
+pub(super) fn kept(path: &Path, mint: fn() -> anyhow::Result<Secret>) -> anyhow::Result<(Secret, bool)> {
+    let minted = mint_into(path, mint)?;
+    let secret = read(path)?.ok_or_else(|| anyhow!("{} vanished; start again", path.display()))?;
+    Ok((secret, minted))
 }
 
 /// The token that a client command uses: from the environment, else from the file; none if there is neither.
@@ -45,22 +51,26 @@ pub fn find(around: &Surroundings) -> anyhow::Result<Option<Secret>> {
 /// # Errors
 /// When the machine has no chance to give.
 pub fn mint() -> anyhow::Result<Secret> {
+    Ok(Secret::new(format!("sop_{}", random()?)))
+}
+
+/// 256 bits of chance as hex.
+pub(super) fn random() -> anyhow::Result<String> {
     let mut bytes = [0_u8; 32];
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.secure_random.fill(&mut bytes).map_err(|_| anyhow!("the machine's random source does not answer"))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Secret::new(format!("sop_{hex}")))
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Writes a new token unless the file is there; whether it did.
-fn mint_into(path: &Path) -> anyhow::Result<bool> {
+/// Writes a new secret unless the file is there; whether it did.
+fn mint_into(path: &Path, mint: fn() -> anyhow::Result<Secret>) -> anyhow::Result<bool> {
     if let Some(folder) = path.parent() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.with_context(|| format!("cannot create {}", folder.display()))?;
     }
     // Written aside and linked into place: of two servers starting at once one wins and nobody reads half a token.
     let aside = path.with_extension(format!("{}.new", std::process::id()));
-    let written = write_aside(&aside).and_then(|()| match std::fs::hard_link(&aside, path) {
+    let written = write_aside(&aside, mint).and_then(|()| match std::fs::hard_link(&aside, path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
@@ -69,7 +79,7 @@ fn mint_into(path: &Path) -> anyhow::Result<bool> {
     written
 }
 
-fn write_aside(aside: &Path) -> anyhow::Result<()> {
+fn write_aside(aside: &Path, mint: fn() -> anyhow::Result<Secret>) -> anyhow::Result<()> {
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(aside);
     let mut file = opened.with_context(|| format!("cannot write {}", aside.display()))?;
     writeln!(file, "{}", mint()?.expose())?;

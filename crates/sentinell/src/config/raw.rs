@@ -75,6 +75,7 @@ pub(super) struct Raw {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawAuth {
     pub operator_token: Option<Secret>,
+    pub audit_key: Option<Secret>,
     pub required: Option<bool>,
     pub github_webhook_secret: Option<Secret>,
     pub slack_signing_secret: Option<Secret>,
@@ -185,6 +186,7 @@ impl Raw {
         self.database = get("DATABASE_URL").or(self.database.take());
         self.log = get("SENTINELL_LOG").or(self.log.take());
         self.auth.operator_token = secret("SENTINELL_OPERATOR_TOKEN").or(self.auth.operator_token.take());
+        self.auth.audit_key = secret("SENTINELL_AUDIT_KEY").or(self.auth.audit_key.take());
         for (setting, variable) in [
             (&mut self.auth.github_webhook_secret, "GITHUB_WEBHOOK_SECRET"),
             (&mut self.auth.slack_signing_secret, "SLACK_SIGNING_SECRET"),

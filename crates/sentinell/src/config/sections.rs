@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub struct Auth {
     /// The first operator's bearer token, where the operator chose it. None: minted into a file at the first start.
     pub operator_token: Option<Secret>,
+    /// The key that signs the audit's heads (32 bytes in hex), where the operator chose it. None: minted into a file.
+    pub audit_key: Option<Secret>,
     /// Whether reading and posting signals need a token too. Always true off loopback.
     pub required: bool,
     /// How senders of signals prove who they are.

@@ -114,6 +114,8 @@ impl Connection {
 
     async fn follow(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
         let mut stopping = self.app.stopping.clone();
+        let turned_away = self.caller.clone().turned_away(self.app.clone());
+        tokio::pin!(turned_away);
         let mut ping = tokio::time::interval(PING);
         ping.reset();
         let mut silent = 0;
@@ -133,6 +135,7 @@ impl Connection {
                     if silent > SILENT_PINGS { Err(None) } else { self.send(Message::Ping(Vec::new().into())).await }
                 }
                 () = super::stopped(&mut stopping) => Err(Some((GOING_AWAY, "the server stops"))),
+                () = &mut turned_away => Err(Some((POLICY, "the token or session holds no more; sign in again"))),
             };
             if let Err(end) = done {
                 return end;

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream;
 use sentinell_core::ids::IncidentId;
 use serde_json::json;
@@ -24,6 +25,7 @@ struct Follower<G> {
     given_at: Option<Instant>,
     over: bool,
     stopping: watch::Receiver<bool>,
+    turned_away: BoxFuture<'static, ()>,
     _counted: G,
 }
 
@@ -32,7 +34,7 @@ struct Follower<G> {
     responses((status = 200, description = "Until the client goes away", body = String, content_type = "text/event-stream")))]
 pub async fn events(
     State(app): State<AppState>,
-    _: Reading,
+    Reading(caller): Reading,
     Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -53,6 +55,7 @@ pub async fn events(
         given_at: None,
         over: false,
         stopping: app.stopping.clone(),
+        turned_away: caller.turned_away(app.clone()).boxed(),
         _counted: app.metrics.stream(),
     };
     let events = stream::unfold(follower, |mut follower| async move {
@@ -83,6 +86,8 @@ impl<G> Follower<G> {
                 return Some(Event::default().data(frame.to_string()));
             }
             () = super::stopped(&mut self.stopping) => return None,
+            // The client asks again, and is told why not.
+            () = &mut self.turned_away => return None,
         };
         self.given_at = Some(Instant::now());
         Some(Event::default().id(told.stored.position.to_string()).data(told.frame().as_str()))

@@ -3,9 +3,11 @@
 
 use super::{Incoming, LABELS_LIMIT, Receipt, TITLE_LIMIT, logs, text};
 use sentinell_core::ids::Fingerprint;
+use sentinell_core::redact::redact;
 use sentinell_core::signal::{Severity, SignalType};
 use sentinell_core::time::Timestamp;
 use sentinell_evidence::case::Level;
+use sentinell_evidence::logs::{Form, Forms};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -61,7 +63,11 @@ struct Kind {
 pub struct Lines {
     threshold: Level,
     kinds: Vec<Kind>,
+    /// By what makes lines one kind, whoever wrote them.
     known: HashMap<String, usize>,
+    forms: Forms,
+    /// The same for lines of one place, without a word of text.
+    seen: HashMap<(u32, Form), usize>,
     places: u32,
     /// Lines below the threshold.
     pub below: u64,
@@ -74,7 +80,17 @@ pub struct Lines {
 impl Lines {
     /// Nothing yet; lines below `threshold` will only be counted.
     pub fn new(threshold: Level) -> Self {
-        Self { threshold, kinds: vec![], known: HashMap::new(), places: 0, below: 0, told: 0, rejected: 0 }
+        Self {
+            threshold,
+            kinds: vec![],
+            known: HashMap::new(),
+            forms: Forms::default(),
+            seen: HashMap::new(),
+            places: 0,
+            below: 0,
+            told: 0,
+            rejected: 0,
+        }
     }
 
     /// Somebody who writes. Labels are cleaned and bounded here.
@@ -104,21 +120,41 @@ impl Lines {
     pub fn add(&mut self, place: &Place, line: Line<'_>) {
         let level = line.level.or_else(|| sentinell_evidence::logs::level::level_of(line.text));
         let Some(level) = level.filter(|level| *level >= self.threshold) else { return self.let_go() };
-        let template = text::template(line.text);
+        let first = text::first_line(line.text);
+        let first = redact(&first);
+        let form = (place.number, self.forms.of(&first));
+        if let Some(kind) = self.seen.get(&form).and_then(|index| self.kinds.get_mut(*index)) {
+            kind.again(place, level, line.at);
+            self.told += 1;
+            return;
+        }
+        let template = self.forms.text(&first);
+        match self.index_of(place, level, line, template) {
+            Some(index) => {
+                self.seen.insert(form, index);
+                self.told += 1;
+            }
+            None => self.rejected += 1,
+        }
+    }
+
+    /// The kind of a line, which it counts in or begins; none if that would be one too many.
+    fn index_of(&mut self, place: &Place, level: Level, line: Line<'_>, template: String) -> Option<usize> {
         let whose = |name: &str| place.labels.get(name).map_or("", String::as_str);
         let (service, namespace) = (whose("service"), whose("namespace"));
         let key = format!("{}\u{1f}{service}\u{1f}{namespace}\u{1f}{template}", place.repo_id.as_deref().unwrap_or(""));
-        if let Some(kind) = self.known.get(&key).and_then(|index| self.kinds.get_mut(*index)) {
-            kind.again(place, level, line.at);
-            self.told += 1;
-        } else if self.kinds.len() < KINDS {
-            let fingerprint = logs::fingerprint_of(place.repo_id.as_deref(), None, &place.labels, &template);
-            self.known.insert(key, self.kinds.len());
-            self.kinds.push(Kind::new(place, level, line, template, fingerprint));
-            self.told += 1;
-        } else {
-            self.rejected += 1;
+        if let Some(index) = self.known.get(&key).copied() {
+            self.kinds.get_mut(index)?.again(place, level, line.at);
+            return Some(index);
         }
+        let index = self.kinds.len();
+        if index >= KINDS {
+            return None;
+        }
+        let fingerprint = logs::fingerprint_of(place.repo_id.as_deref(), None, &place.labels, &template);
+        self.known.insert(key, index);
+        self.kinds.push(Kind::new(place, level, line, template, fingerprint));
+        Some(index)
     }
 
     /// How many signals it makes.

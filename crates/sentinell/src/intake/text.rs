@@ -1,6 +1,7 @@
 //! Hostile text made harmless to store: no NUL, no secret, no more than fits.
 
 use sentinell_core::redact::redact;
+use sentinell_evidence::logs::Forms;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -45,11 +46,13 @@ fn bounded(text: &str, limit: usize) -> String {
 /// The kind of a log message: the constant words of its first line, with what changes from one to the next masked, secrets
 /// among it.
 pub(super) fn template(message: &str) -> String {
-    let first = bounded(message.trim().lines().next().unwrap_or_default(), super::TITLE_LIMIT);
-    let first = redact(&first);
-    let mut miner = sentinell_evidence::logs::Miner::default();
-    let kind = miner.push(&first);
-    miner.template(kind).text
+    Forms::default().text(&redact(&first_line(message)))
+}
+
+/// What tells the kind of a message, secrets not yet masked.
+pub(super) fn first_line(message: &str) -> Cow<'_, str> {
+    let first = message.trim().lines().next().unwrap_or_default();
+    if first.len() <= super::TITLE_LIMIT { Cow::Borrowed(first) } else { bounded(first, super::TITLE_LIMIT).into() }
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Tool for LogSources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Options, Repo};
+    use crate::store::{By, Options, Repo};
     use sentinell_core::time::Timestamp;
     use serde_json::{Value, json};
     use std::sync::Mutex;
@@ -161,6 +161,10 @@ mod tests {
         serde_json::from_value(text).unwrap()
     }
 
+    fn by() -> By {
+        By { actor: "ann".into(), at: Timestamp(1) }
+    }
+
     #[tokio::test]
     async fn a_registered_source_is_asked_where_the_operator_says_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
@@ -168,13 +172,13 @@ mod tests {
         let store = Store::open(&url, Options::default()).await.unwrap();
         let repo = json!({"id": "r1", "name": "mill", "repo_url": "https://github.com/town/mill", "default_branch": "main",
             "created_at": Timestamp(1), "updated_at": Timestamp(1)});
-        store.put_repo(&serde_json::from_value::<Repo>(repo).unwrap()).await.unwrap();
+        store.put_repo(&serde_json::from_value::<Repo>(repo).unwrap(), by()).await.unwrap();
         for one in [
             source("known", Some("http://loki.town:3100/"), json!({})),
             source("picky", None, json!({"query": "{app=\"mill\"}", "odd": 1})),
             source("elsewhere", Some("http://169.254.169.254/"), json!({})),
         ] {
-            store.put_log_source(&one).await.unwrap();
+            store.put_log_source(&one, by()).await.unwrap();
         }
         let eye = Arc::new(Eye(Mutex::default()));
         let configured = Configured {

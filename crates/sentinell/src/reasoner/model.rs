@@ -147,22 +147,23 @@ impl Thinking {
     /// One call, if the day's money allows it.
     async fn call(&self, case: &Investigation, request: &ModelRequest) -> Result<Completion, Silence> {
         let now = self.clock.now();
-        let spent = self.store.spent_on_day_of(now).await;
-        let spent =
-            spent.map_err(|error| Silence::NotAsked(format!("what was spent today cannot be read: {error}")))?;
         let output = u64::from(request.max_output_tokens);
         let input = prompt::tokens(request).saturating_sub(output);
         let worst = Usage { cache_written_tokens: input, output_tokens: output, ..Usage::default() };
         let worst = (self.settings.price)(&worst);
-        let Some(held) = self.gate.reserve(&case.id, now, worst, spent, self.settings.daily_micro_usd) else {
+        let held = self.store.hold(&case.id, now, worst, self.settings.daily_micro_usd).await;
+        if !held.map_err(|error| Silence::NotAsked(format!("today's budget cannot be read: {error}")))? {
             return Err(Silence::NotAsked("today's budget for language models is used up".into()));
-        };
+        }
         let voice = Voice::new(&self.store, self.clock.as_ref(), &case.id, self.model.name());
         let answer = self.model.complete(request, &|piece| voice.hear(piece, false)).await;
         voice.hear("", true);
         let answer = answer.map(|completion| self.priced(completion, input)).map_err(|error| self.noted(error));
         let usage = answer.as_ref().map_or_else(|error| error.usage, |completion| completion.usage);
-        held.settle(self.clock.now(), usage.micro_usd);
+        if let Err(error) = self.store.settle_hold(&case.id, self.clock.now(), usage.micro_usd).await {
+            // The most that it may have cost stays held for a while: too little is spent then, never too much.
+            tracing::debug!(%error, "what a call cost was not noted");
+        }
         answer.map_err(Silence::Error)
     }
 

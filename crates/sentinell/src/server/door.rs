@@ -4,6 +4,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use tokio_util::task::TaskTracker;
 
 /// How long a connection may take to the end of a request's headers, and may be idle. Whoever holds many open says little.
 const HEADERS: Duration = Duration::from_secs(20);
+/// How long what was answered may wait to be taken. Whoever asks and does not read is let go (Linux's `TCP_USER_TIMEOUT`,
+/// tcp(7), which counts a closed window as well).
+const UNREAD: Duration = Duration::from_secs(30);
 /// How long to wait when no more connections can be had, as when every file descriptor is in use.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
@@ -57,6 +61,9 @@ async fn accepted(listener: &TcpListener, stop: &CancellationToken) -> Option<Tc
                 // A frame of the stream is small and has to go out at once.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "small packets of a connection may wait for each other");
+                }
+                if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)) {
+                    tracing::debug!(%error, "a connection that is not read from may stay open");
                 }
                 return Some(stream);
             }

@@ -2,11 +2,12 @@
 
 use super::db::{db, on, run};
 use super::error::{Result, StoreError};
-use super::{Store, read_word, word};
+use super::{By, Store, audit, read_word, word};
 use sentinell_core::approval::{Principal, Role};
 use sentinell_core::ids::Actor;
 use sentinell_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// How stale `last_used_at` may be, milliseconds: not every request is worth a write.
 const USED_GRAIN: i64 = 60_000;
@@ -56,6 +57,38 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+/// What somebody showed to come in: what has to go on being true while they stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing that can be taken back while this process runs: the operator's own token, or an open loopback.
+    Lasting,
+    /// The token with this hash.
+    Token(String),
+    /// The browser session with this hash.
+    Session(String),
+}
+
+/// Somebody, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub principal: Principal,
+    /// By what.
+    pub proof: Proof,
+}
+
+type TicketRow = (String, String, i64, Option<String>, Option<String>);
+
+fn holder((actor, role, _, token, session): TicketRow) -> Result<Holder> {
+    let principal = Principal { actor: Actor(actor), role: read_word(&role)? };
+    let proof = match (token, session) {
+        (Some(hash), _) => Proof::Token(hash),
+        (None, Some(hash)) => Proof::Session(hash),
+        (None, None) => Proof::Lasting,
+    };
+    Ok(Holder { principal, proof })
+}
+
 type TokenRow = (String, String, String, i64, Option<i64>, Option<i64>);
 
 fn token((id, name, role, created_at, last_used_at, revoked_at): TokenRow) -> Result<Token> {
@@ -74,13 +107,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if its hash or id is there already.
-    pub async fn create_token(&self, new: NewToken, at: Timestamp) -> Result<Token> {
+    pub async fn create_token(&self, new: NewToken, by: By) -> Result<Token> {
         let sql = "INSERT INTO tokens (id, name, role, hash, created_at) VALUES ($1, $2, $3, $4, $5)";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
+                    let at = by.at;
                     run!(conn, sql, &new.id, &new.name, word(&new.role), &new.hash, at.0);
                     let NewToken { id, name, role, .. } = new;
+                    audit::note(conn, &by, "token_made", json!({"id": id, "name": name, "role": role})).await?;
                     Ok(Token { id, name, role, created_at: at, last_used_at: None, revoked_at: None })
                 })
             })
@@ -123,13 +158,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such token.
-    pub async fn revoke_token(&self, id: &str, at: Timestamp) -> Result<()> {
-        let sql = "UPDATE tokens SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2";
-        if self.stamp(sql, id, at).await? == 0 {
-            return Err(StoreError::NotFound(format!("token {id}")));
-        }
+    pub async fn revoke_token(&self, id: &str, by: By) -> Result<()> {
+        let revoke = "UPDATE tokens SET revoked_at = COALESCE(revoked_at, $1) WHERE id = $2";
         let sql = "DELETE FROM sessions WHERE expires_at <= $1 OR token_id = $2";
-        self.stamp(sql, id, at).await.map(|_| ())
+        let id = id.to_owned();
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    if run!(conn, revoke, by.at.0, &id) == 0 {
+                        return Err(StoreError::NotFound(format!("token {id}")));
+                    }
+                    run!(conn, sql, by.at.0, &id);
+                    audit::note(conn, &by, "token_revoked", json!({ "id": id })).await
+                })
+            })
+            .await
     }
 
     /// Keeps a session; forgets those that have ended.
@@ -145,8 +188,9 @@ impl Store {
                     run!(conn, "DELETE FROM sessions WHERE expires_at <= $1", at.0);
                     let Session { hash, principal, token_id, csrf, expires_at } = session;
                     let Principal { actor, role } = principal;
-                    run!(conn, sql, hash, actor.0, word(&role), token_id, csrf, expires_at.0);
-                    Ok(())
+                    run!(conn, sql, hash, &actor.0, word(&role), &token_id, csrf, expires_at.0);
+                    let body = json!({"role": role, "token": token_id, "until": expires_at});
+                    audit::note(conn, &By { actor, at }, "signed_in", body).await
                 })
             })
             .await
@@ -168,32 +212,55 @@ impl Store {
         Ok(Some(Session { hash, principal, token_id, csrf, expires_at: Timestamp(expires_at) }))
     }
 
+    /// Whether what somebody came in by still holds.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn holds(&self, proof: &Proof, now: Timestamp) -> Result<bool> {
+        Ok(match proof {
+            Proof::Lasting => true,
+            Proof::Token(hash) => self.token_by_hash(hash).await?.is_some_and(|token| token.revoked_at.is_none()),
+            Proof::Session(hash) => self.session(hash, now).await?.is_some(),
+        })
+    }
+
     /// Ends a session.
     ///
     /// # Errors
     /// If the database cannot be written.
     pub async fn end_session(&self, hash: &str, now: Timestamp) -> Result<()> {
-        self.stamp("DELETE FROM sessions WHERE expires_at <= $1 OR hash = $2", hash, now).await.map(|_| ())
+        let (hash, sql) = (hash.to_owned(), "DELETE FROM sessions WHERE hash = $1 RETURNING actor");
+        self.writer
+            .write(move |conn| {
+                Box::pin(async move {
+                    run!(conn, "DELETE FROM sessions WHERE expires_at <= $1", now.0);
+                    let actor: Option<String> =
+                        on!(conn, c => sqlx::query_scalar(sql).bind(hash).fetch_optional(c).await?);
+                    let Some(actor) = actor else { return Ok(()) };
+                    audit::note(conn, &By { actor: Actor(actor), at: now }, "signed_out", json!({})).await
+                })
+            })
+            .await
     }
 
     /// Keeps a stream ticket; `hash` is SHA-256 of its secret in lower-case hex.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn create_ticket(
-        &self,
-        hash: &str,
-        holder: &Principal,
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> Result<()> {
-        let (hash, holder) = (hash.to_owned(), holder.clone());
-        let sql = "INSERT INTO tickets (hash, actor, role, expires_at) VALUES ($1, $2, $3, $4)";
+    pub async fn create_ticket(&self, hash: &str, holder: &Holder, now: Timestamp, expires: Timestamp) -> Result<()> {
+        let (hash, Holder { principal, proof }) = (hash.to_owned(), holder.clone());
+        let (token, session) = match proof {
+            Proof::Lasting => (None, None),
+            Proof::Token(hash) => (Some(hash), None),
+            Proof::Session(hash) => (None, Some(hash)),
+        };
+        let sql = "INSERT INTO tickets (hash, actor, role, expires_at, by_token, by_session) \
+                   VALUES ($1, $2, $3, $4, $5, $6)";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
                     run!(conn, "DELETE FROM tickets WHERE expires_at <= $1", now.0);
-                    run!(conn, sql, hash, holder.actor.0, word(&holder.role), expires.0);
+                    run!(conn, sql, hash, principal.actor.0, word(&principal.role), expires.0, token, session);
                     Ok(())
                 })
             })
@@ -204,19 +271,15 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn take_ticket(&self, hash: &str, now: Timestamp) -> Result<Option<Principal>> {
+    pub async fn take_ticket(&self, hash: &str, now: Timestamp) -> Result<Option<Holder>> {
         let hash = hash.to_owned();
-        let sql = "DELETE FROM tickets WHERE hash = $1 RETURNING actor, role, expires_at";
+        let sql = "DELETE FROM tickets WHERE hash = $1 RETURNING actor, role, expires_at, by_token, by_session";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
-                    let row: Option<(String, String, i64)> =
+                    let row: Option<TicketRow> =
                         on!(conn, c => sqlx::query_as(sql).bind(hash).fetch_optional(c).await?);
-                    let live = row.filter(|(_, _, expires_at)| *expires_at > now.0);
-                    let read = |(actor, role, _): (String, String, i64)| {
-                        Ok(Principal { actor: Actor(actor), role: read_word(&role)? })
-                    };
-                    live.map(read).transpose()
+                    row.filter(|row| row.2 > now.0).map(holder).transpose()
                 })
             })
             .await

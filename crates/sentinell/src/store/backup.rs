@@ -189,6 +189,7 @@ async fn settle(target: SqliteConnectOptions, url: &str, manifest: &Manifest, no
         "UPDATE outbox SET lease_until = NULL, token = NULL",
         "DELETE FROM sessions",
         "DELETE FROM tickets",
+        "DELETE FROM holds",
         "DELETE FROM workers",
         "DELETE FROM idempotency WHERE status IS NULL",
     ];

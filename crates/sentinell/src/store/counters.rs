@@ -2,7 +2,6 @@
 
 use super::db::db;
 use super::error::Result;
-use super::journal::day;
 use super::{Store, from_db};
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
@@ -123,16 +122,6 @@ impl Store {
             micro_usd: from_db(micro_usd),
         };
         Ok(rows.into_iter().map(read).collect())
-    }
-
-    /// What every reasoner cost on the day of `at` (UTC), millionths of a US dollar.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn spent_on_day_of(&self, at: Timestamp) -> Result<u64> {
-        let sql = "SELECT COALESCE(CAST(SUM(micro_usd) AS BIGINT), 0) FROM spending WHERE day = $1";
-        let spent: i64 = db!(self.db, pool => sqlx::query_scalar(sql).bind(day(at)).fetch_one(pool).await?);
-        Ok(from_db(spent))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::db::{db, on};
 use super::error::{Result, StoreError};
-use super::{Store, from_db};
+use super::{By, Store, audit, from_db};
 use sentinell_core::ids::Actor;
 use sentinell_core::policy::{Budget, Policy};
 use sentinell_core::time::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -79,7 +80,8 @@ impl Store {
     /// # Errors
     /// If the database cannot be written.
     pub async fn set_policy(&self, policy: Policy, by: &Actor, why: &str, at: Timestamp) -> Result<u64> {
-        let (body, by, why) = (serde_json::to_string(&policy)?, by.0.clone(), why.to_owned());
+        let (body, told) = (serde_json::to_string(&policy)?, serde_json::to_value(&policy)?);
+        let (actor, why) = (by.clone(), why.to_owned());
         let sql = "INSERT INTO policies (version, body, by_whom, why, at) \
                    VALUES ((SELECT COALESCE(MAX(version), 0) + 1 FROM policies), $1, $2, $3, $4) RETURNING version";
         let set = self
@@ -87,8 +89,10 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     let version: i64 = on!(conn, c => {
-                        sqlx::query_scalar(sql).bind(body).bind(by).bind(why).bind(at.0).fetch_one(c).await?
+                        sqlx::query_scalar(sql).bind(body).bind(&actor.0).bind(&why).bind(at.0).fetch_one(c).await?
                     });
+                    let told = json!({"version": version, "policy": told, "why": why});
+                    audit::note(conn, &By { actor, at }, "policy_set", told).await?;
                     Ok(from_db(version))
                 })
             })

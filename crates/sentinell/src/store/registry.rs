@@ -1,13 +1,13 @@
 //! What people register: repositories, log sources, Slack channels. Each is kept whole as JSON beside the columns that
 //! the database has to know.
 
-use super::Store;
 use super::db::{db, on, run};
 use super::error::{Result, StoreError};
+use super::{By, Store, audit};
 use sentinell_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The most that a list holds.
 const LISTED: i64 = 1000;
@@ -94,16 +94,16 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn put_repo(&self, repo: &Repo) -> Result<()> {
+    pub async fn put_repo(&self, repo: &Repo, by: By) -> Result<()> {
         let (id, created, updated) = (repo.id.clone(), repo.created_at.0, repo.updated_at.0);
-        let body = serde_json::to_string(repo)?;
+        let (body, told) = (serde_json::to_string(repo)?, serde_json::to_value(repo)?);
         let sql = "INSERT INTO repos (id, created_at, updated_at, body) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at, body = excluded.body";
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
                     run!(conn, sql, id, created, updated, body);
-                    Ok(())
+                    audit::note(conn, &by, "repository_set", told).await
                 })
             })
             .await
@@ -131,8 +131,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown `repo_id`.
-    pub async fn put_log_source(&self, source: &LogSource) -> Result<()> {
-        let (id, repo_id) = (source.id.clone(), source.repo_id.clone());
+    pub async fn put_log_source(&self, source: &LogSource, by: By) -> Result<()> {
+        let (id, repo_id, told) = (source.id.clone(), source.repo_id.clone(), serde_json::to_value(source)?);
         let (created, updated, body) = (source.created_at.0, source.updated_at.0, serde_json::to_string(source)?);
         let sql = "INSERT INTO log_sources (id, repo_id, created_at, updated_at, body) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO UPDATE SET repo_id = excluded.repo_id, updated_at = excluded.updated_at, \
@@ -141,7 +141,7 @@ impl Store {
             .write(move |conn| {
                 Box::pin(async move {
                     run!(conn, sql, id, repo_id, created, updated, body);
-                    Ok(())
+                    audit::note(conn, &by, "log_source_set", told).await
                 })
             })
             .await
@@ -179,7 +179,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown `repo_id`.
-    pub async fn put_slack_channel(&self, channel: &SlackChannel) -> Result<SlackChannel> {
+    pub async fn put_slack_channel(&self, channel: &SlackChannel, by: By) -> Result<SlackChannel> {
         let mut channel = channel.clone();
         let known = "SELECT body FROM slack_channels WHERE team_id = $1 AND channel_id = $2";
         let sql = "INSERT INTO slack_channels (id, team_id, channel_id, repo_id, created_at, updated_at, body) \
@@ -198,6 +198,7 @@ impl Store {
                     let (body, SlackChannel { id, team_id, channel_id, repo_id, .. }) =
                         (serde_json::to_string(&channel)?, &channel);
                     run!(conn, sql, id, team_id, channel_id, repo_id, created, updated, body);
+                    audit::note(conn, &by, "slack_channel_set", serde_json::to_value(&channel)?).await?;
                     Ok(channel)
                 })
             })
@@ -226,39 +227,41 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if sources or channels still name it.
-    pub async fn delete_repo(&self, id: &str) -> Result<()> {
-        self.delete("DELETE FROM repos WHERE id = $1", id).await.map_err(|error| match error {
-            StoreError::NotFound(why) if !why.starts_with("nothing") => {
-                StoreError::Conflict("log sources or channels still name this repository; delete those first".into())
-            }
-            error => error,
-        })
+    pub async fn delete_repo(&self, id: &str, by: By) -> Result<()> {
+        self.delete("DELETE FROM repos WHERE id = $1", "repository_deleted", id, by).await.map_err(
+            |error| match error {
+                StoreError::NotFound(why) if !why.starts_with("nothing") => StoreError::Conflict(
+                    "log sources or channels still name this repository; delete those first".into(),
+                ),
+                error => error,
+            },
+        )
     }
 
     /// Takes a log source off the list.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none.
-    pub async fn delete_log_source(&self, id: &str) -> Result<()> {
-        self.delete("DELETE FROM log_sources WHERE id = $1", id).await
+    pub async fn delete_log_source(&self, id: &str, by: By) -> Result<()> {
+        self.delete("DELETE FROM log_sources WHERE id = $1", "log_source_deleted", id, by).await
     }
 
     /// Takes a channel off the list.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is none.
-    pub async fn delete_slack_channel(&self, id: &str) -> Result<()> {
-        self.delete("DELETE FROM slack_channels WHERE id = $1", id).await
+    pub async fn delete_slack_channel(&self, id: &str, by: By) -> Result<()> {
+        self.delete("DELETE FROM slack_channels WHERE id = $1", "slack_channel_deleted", id, by).await
     }
 
-    async fn delete(&self, sql: &'static str, id: &str) -> Result<()> {
+    async fn delete(&self, sql: &'static str, kind: &'static str, id: &str, by: By) -> Result<()> {
         let id = id.to_owned();
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
                     match run!(conn, sql, &id) {
                         0 => Err(StoreError::NotFound(format!("nothing has the id {id}"))),
-                        _ => Ok(()),
+                        _ => audit::note(conn, &by, kind, json!({ "id": id })).await,
                     }
                 })
             })

@@ -322,6 +322,7 @@ async fn whole(conn: &mut Conn, id: String, before: Timestamp) -> Result<Dropped
     let sql = "DELETE FROM signals WHERE incident = $1 AND n < (SELECT MAX(n) FROM signals)";
     let signals = run!(conn, sql, &id);
     run!(conn, "UPDATE signals SET incident = NULL WHERE incident = $1", &id);
+    run!(conn, "INSERT INTO dropped (position, hash) SELECT position, hash FROM entries WHERE incident = $1", &id);
     let entries = run!(conn, "DELETE FROM entries WHERE incident = $1", &id);
     let incidents = run!(conn, "DELETE FROM incidents WHERE id = $1", &id);
     Ok(Dropped { signals, observations, incidents, entries, answers: 0 })

@@ -2,7 +2,7 @@
 
 use super::db::{Conn, Sql, db, on, run};
 use super::error::{Result, StoreError};
-use super::{Accept, Store};
+use super::{Accept, By, Store, audit};
 use sentinell_core::signal::SignalState;
 use sentinell_core::silence::{Matchers, Silence, may_be_silenced};
 use sentinell_core::time::Timestamp;
@@ -134,10 +134,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if there are too many.
-    pub async fn put_silence(&self, silence: &Silence) -> Result<()> {
+    pub async fn put_silence(&self, silence: &Silence, by: By) -> Result<()> {
         let count = "SELECT COUNT(*) FROM silences WHERE ends_at > $1";
         let sql = "INSERT INTO silences (id, created_at, starts_at, ends_at, body) VALUES ($1, $2, $3, $4, $5)";
-        let (silence, body) = (silence.clone(), serde_json::to_string(silence)?);
+        let (silence, body, told) = (silence.clone(), serde_json::to_string(silence)?, serde_json::to_value(silence)?);
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
@@ -148,7 +148,7 @@ impl Store {
                     }
                     let Silence { id, created_at, starts_at, ends_at, .. } = silence;
                     run!(conn, sql, id, created_at.0, starts_at.0, ends_at.0, body);
-                    Ok(())
+                    audit::note(conn, &by, "silence_made", told).await
                 })
             })
             .await
@@ -169,13 +169,13 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub async fn end_silence(&self, id: &str, now: Timestamp) -> Result<Option<Silence>> {
+    pub async fn end_silence(&self, id: &str, by: By) -> Result<Option<Silence>> {
         const READ: Sql = Sql {
             sqlite: "SELECT body FROM silences WHERE id = $1",
             postgres: "SELECT body FROM silences WHERE id = $1 FOR UPDATE",
         };
         let sql = "UPDATE silences SET starts_at = $1, ends_at = $2, body = $3 WHERE id = $4";
-        let id = id.to_owned();
+        let (id, now) = (id.to_owned(), by.at);
         self.writer
             .write(move |conn| {
                 Box::pin(async move {
@@ -188,7 +188,8 @@ impl Store {
                         silence.ends_at = now;
                         silence.starts_at = silence.starts_at.min(now);
                         let (from, until, body) = (silence.starts_at.0, now.0, serde_json::to_string(&silence)?);
-                        run!(conn, sql, from, until, body, id);
+                        run!(conn, sql, from, until, body, &id);
+                        audit::note(conn, &by, "silence_ended", serde_json::json!({ "id": id })).await?;
                     }
                     Ok(Some(silence))
                 })

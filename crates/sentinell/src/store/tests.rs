@@ -32,7 +32,7 @@ impl House {
     }
 
     /// Another set of connections to the same database, as another process has them.
-    async fn neighbour(&self) -> Store {
+    pub(super) async fn neighbour(&self) -> Store {
         open(&self.place).await
     }
 
@@ -50,6 +50,11 @@ async fn execute(conn: &mut Conn, sql: &'static str) -> Result<u64> {
 
 async fn open(place: &Place) -> Store {
     Store::open(place.url(), Options::default()).await.unwrap()
+}
+
+/// Somebody, then.
+pub(super) fn by(at: i64) -> By {
+    By { actor: "ann".into(), at: Timestamp(at) }
 }
 
 pub(super) fn firing(rule: &str, n: usize, at: i64) -> Accept {
@@ -500,8 +505,8 @@ async fn processes_that_start_at_once_find_one_finished_house() {
 async fn secrets_open_doors_only_while_they_hold() {
     let House { store, place: _place } = House::new().await;
     let new = NewToken { id: "t1".into(), name: "ann".into(), role: Role::Operator, hash: "aa".into() };
-    let token = store.create_token(new.clone(), Timestamp(1000)).await.unwrap();
-    assert!(matches!(store.create_token(new, Timestamp(1)).await, Err(StoreError::Conflict(_))));
+    let token = store.create_token(new.clone(), by(1000)).await.unwrap();
+    assert!(matches!(store.create_token(new, by(1)).await, Err(StoreError::Conflict(_))));
     store.token_used(&token, Timestamp(2000)).await.unwrap();
     let token = store.token_by_hash("aa").await.unwrap().unwrap();
     assert_eq!((token.role, token.last_used_at), (Role::Operator, Some(Timestamp(2000))));
@@ -518,14 +523,15 @@ async fn secrets_open_doors_only_while_they_hold() {
     store.create_session(session.clone(), Timestamp(1000)).await.unwrap();
     assert_eq!(store.session("s1", Timestamp(8999)).await.unwrap(), Some(session));
     assert_eq!(store.session("s1", Timestamp(9000)).await.unwrap(), None, "expired");
-    store.revoke_token("t1", Timestamp(3000)).await.unwrap();
+    store.revoke_token("t1", by(3000)).await.unwrap();
     assert_eq!(store.session("s1", Timestamp(3001)).await.unwrap(), None, "its token was taken back");
     assert_eq!(store.tokens().await.unwrap()[0].revoked_at, Some(Timestamp(3000)));
 
     for (hash, expires, taken_at, works) in [("k1", 5000, 4999, true), ("k2", 5000, 5000, false)] {
-        store.create_ticket(hash, &principal, Timestamp(1000), Timestamp(expires)).await.unwrap();
+        let holder = Holder { principal: principal.clone(), proof: Proof::Token("h1".into()) };
+        store.create_ticket(hash, &holder, Timestamp(1000), Timestamp(expires)).await.unwrap();
         let taken = store.take_ticket(hash, Timestamp(taken_at)).await.unwrap();
-        assert_eq!(taken, works.then(|| principal.clone()));
+        assert_eq!(taken, works.then_some(holder));
         assert_eq!(store.take_ticket(hash, Timestamp(1000)).await.unwrap(), None, "a ticket works once");
     }
 }
@@ -559,7 +565,7 @@ async fn what_is_registered_is_given_back_as_it_came() {
         created_at: Timestamp(1000),
         updated_at: Timestamp(1000),
     };
-    store.put_repo(&repo).await.unwrap();
+    store.put_repo(&repo, by(1)).await.unwrap();
     assert_eq!(store.repos().await.unwrap(), std::slice::from_ref(&repo));
     let channel = |id: &str, repo_id: Option<&str>, at| SlackChannel {
         id: id.into(),
@@ -571,13 +577,13 @@ async fn what_is_registered_is_given_back_as_it_came() {
         created_at: Timestamp(at),
         updated_at: Timestamp(at),
     };
-    store.put_slack_channel(&channel("c1", None, 1)).await.unwrap();
-    let again = store.put_slack_channel(&channel("c2", Some("r1"), 2)).await.unwrap();
+    store.put_slack_channel(&channel("c1", None, 1), by(1)).await.unwrap();
+    let again = store.put_slack_channel(&channel("c2", Some("r1"), 2), by(2)).await.unwrap();
     assert_eq!((again.id.as_str(), again.created_at, again.updated_at), ("c1", Timestamp(1), Timestamp(2)));
     assert_eq!(store.slack_channels().await.unwrap(), [again]);
-    let stray = store.put_slack_channel(&channel("c3", Some("nowhere"), 3)).await;
+    let stray = store.put_slack_channel(&channel("c3", Some("nowhere"), 3), by(3)).await;
     assert!(matches!(stray, Err(StoreError::NotFound(_))), "{stray:?}");
-    assert!(matches!(store.delete_repo("r1").await, Err(StoreError::Conflict(_))), "a channel still names it");
+    assert!(matches!(store.delete_repo("r1", by(4)).await, Err(StoreError::Conflict(_))), "a channel still names it");
 
     let policy = Policy { approval_seconds: 60, ..Policy::default() };
     assert_eq!(store.policy().await.unwrap(), (0, Policy::default()));

@@ -208,3 +208,62 @@ async fn server_sent_events_resume_by_the_last_id() {
     }
     assert!(text.contains("id: 4") && text.contains("approval_requested"), "{text}");
 }
+
+/// The code that the server closes a socket with.
+async fn closed(mut socket: Socket) -> Value {
+    frame(&mut socket).await.unwrap()["closed"].clone()
+}
+
+#[tokio::test]
+async fn an_open_stream_ends_with_the_token_or_session_that_opened_it() {
+    let house = House::with(|config| config.judged_again = Duration::from_millis(50)).await;
+    let address = serve(&house).await;
+    let (url, http) = (format!("ws://{address}/stream"), reqwest::Client::new());
+    let open = |name: &'static str, value: String| {
+        let mut request = url.clone().into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        request.headers_mut().insert("origin", format!("http://{address}").parse().unwrap());
+        async { connect_async(request).await.unwrap().0 }
+    };
+    let made = house.post_as(OPERATOR, "/api/tokens", &json!({"name": "vera", "role": "viewer"})).await;
+    let (id, token) = (made.ok(201)["id"].as_str().unwrap(), made.ok(201)["token"].as_str().unwrap());
+    let bearer = format!("Bearer {token}");
+    let signed_in = || async {
+        let answer = http.post(format!("http://{address}/api/session")).header("authorization", &bearer);
+        let answer = answer.send().await.unwrap();
+        answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let (first, second) = (signed_in().await, signed_in().await);
+    let ticket = house.post_as(token, "/api/stream-ticket", &json!({})).await;
+    let ticket = connect_async(format!("{url}?ticket={}", ticket.ok(201)["ticket"].as_str().unwrap())).await.unwrap().0;
+    let (by_token, by_first, by_second, by_operator) = (
+        open("authorization", bearer.clone()).await,
+        open("cookie", first.clone()).await,
+        open("cookie", second).await,
+        open("authorization", format!("Bearer {OPERATOR}")).await,
+    );
+    let mut events =
+        http.get(format!("http://{address}/api/stream")).header("authorization", &bearer).send().await.unwrap();
+
+    house
+        .state
+        .store
+        .end_session(
+            &sentinell::auth::secret::hash(first.split_once('=').unwrap().1),
+            sentinell_core::ports::Clock::now(&*house.clock),
+        )
+        .await
+        .unwrap();
+    assert_eq!(closed(by_first).await, 1008, "another process signed it out");
+    house.call("DELETE", &format!("/api/tokens/{id}"), Some(OPERATOR), &json!({})).await;
+    for socket in [by_token, by_second, ticket] {
+        assert_eq!(closed(socket).await, 1008);
+    }
+    let ended = async { while events.chunk().await.unwrap().is_some() {} };
+    timeout(Duration::from_secs(10), ended).await.expect("server-sent events end, too");
+
+    let (incident, _) = house.waiting().await;
+    note(&house, &incident, "still here").await;
+    let mut operator = by_operator;
+    assert_eq!(frame(&mut operator).await.unwrap()["type"], "opened", "others are not turned away");
+}

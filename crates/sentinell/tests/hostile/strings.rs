@@ -94,6 +94,31 @@ fn bodies(text: &str, incident: &str, repo: &str) -> Vec<(String, Value)> {
     ]
 }
 
+/// The same as senders that sign send it: Slack's events and presses, GitHub's hooks.
+fn signed(text: &str) -> Vec<(&'static str, &'static str, String)> {
+    let event = json!({"type": "message", "channel": text, "user": text, "text": text, "ts": text, "thread_ts": text});
+    let mention =
+        json!({"type": "app_mention", "channel": "C1", "user": text, "text": format!("<@U0> {text}"), "ts": "1.2"});
+    let told =
+        |event: Value| json!({"type": "event_callback", "team_id": text, "event_id": text, "event": event}).to_string();
+    let pressed = json!({"type": "block_actions", "user": {"id": text, "name": text}, "team": {"id": text}, "channel": {"id": text},
+        "message": {"ts": text}, "response_url": text, "actions": [{"action_id": "approve", "value": text, "block_id": text}]});
+    let form: String = pressed.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let hook = json!({"action": "opened", "repository": {"full_name": text, "html_url": text}, "sender": {"login": text},
+        "issue": {"number": 1, "title": text, "body": text, "html_url": text, "labels": [{"name": text}], "user": {"login": text}}});
+    vec![
+        (
+            "/api/signals/slack/events",
+            "application/json",
+            json!({"type": "url_verification", "challenge": text}).to_string(),
+        ),
+        ("/api/signals/slack/events", "application/json", told(event)),
+        ("/api/signals/slack/events", "application/json", told(mention)),
+        ("/api/signals/slack/interactions", "application/x-www-form-urlencoded", format!("payload={form}")),
+        ("/api/signals/github", "application/json; charset=utf-8", hook.to_string()),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_naughty_string_comes_back_as_it_was_sent_or_is_refused() {
     let Some(rows) = rows("blns.jsonl") else { return };
@@ -107,7 +132,7 @@ async fn a_naughty_string_comes_back_as_it_was_sent_or_is_refused() {
     // Many at a time: what they write is committed in groups.
     let taken: Vec<bool> = stream::iter(each).buffer_unordered(32).collect().await;
     let taken = taken.into_iter().filter(|taken| *taken).count();
-    let sent = rows.len() * bodies("", "", "").len();
+    let sent = rows.len() * (bodies("", "", "").len() + signed("").len());
     eprintln!("naughty strings: {} strings, {sent} bodies, {taken} issues read back", rows.len());
     assert!(taken > 500, "{taken}");
 }
@@ -118,6 +143,11 @@ async fn try_everywhere(house: &House, row: &Value, steady: &str, repo: &str) ->
     for (path, body) in bodies(text, steady, repo) {
         let answer = posted(house, &path, "application/json", body.to_string().as_bytes()).await;
         calm(&answer, &format!("{what} at {path}"));
+    }
+    for (path, kind, body) in signed(text) {
+        let answer = posted(house, path, kind, body.as_bytes()).await;
+        calm(&answer, &format!("{what} at {path}"));
+        assert_ne!(answer.status.as_u16(), 401, "{what}: {path} was signed");
     }
     let body = json!({"title": format!("t{text}"), "description": format!("d{text}"), "reporter": text, "tags": [text], "metadata": {"a": text}});
     let answer = house.post("/api/issues", &body).await;

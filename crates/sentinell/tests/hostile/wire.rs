@@ -256,3 +256,33 @@ async fn whoever_speaks_slowly_is_let_go_and_keeps_nobody_else_waiting() {
     assert!(grown < 64 << 10, "{grown} KiB");
     serve.stop().await;
 }
+
+/// How many sockets a process holds open.
+fn sockets(pid: u32) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(Result::ok);
+    open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_and_does_not_read_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = Serve::start(folder.path(), &Wishes::default()).await;
+    let (address, pid) = (serve.address.clone(), serve.pid());
+    let (before, memory) = (sockets(pid), peak(pid));
+    // More answers than the buffers of both sides hold.
+    let questions = b"GET /api/openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".repeat(400);
+    let asking: Vec<TcpStream> = (0..100).map(|_| connect(&address)).collect();
+    asking.iter().for_each(|mut stream| stream.write_all(&questions).unwrap());
+    assert!(serve.answers("/api/incidents").await, "others are served");
+    let held = sockets(pid) - before;
+    let began = Instant::now();
+    while sockets(pid) > before + 5 && began.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let (left, grown) = (sockets(pid).saturating_sub(before), peak(pid).saturating_sub(memory));
+    eprintln!("unread: {held} held, {left} left after {:.0?}, {grown} KiB more", began.elapsed());
+    assert!(held >= 100 && left <= 5, "{held} {left}");
+    assert!(grown < 128 << 10, "{grown} KiB");
+    drop(asking);
+    serve.stop().await;
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::db::run;
 use crate::store::place::Place;
 use crate::store::tests::{firing, note};
-use crate::store::{NewToken, Raw};
+use crate::store::{By, NewToken, Raw};
 use sentinell_core::approval::Role;
 use sentinell_core::policy::Policy;
 use sentinell_core::time::Timestamp;
@@ -29,7 +29,7 @@ async fn furnish(url: &str) {
     store.claim("sleeper", Timestamp(20_000), 5000).await.unwrap().unwrap();
     store.set_policy(Policy::default(), &"ann".into(), "why not", Timestamp(1)).await.unwrap();
     let token = NewToken { id: "t1".into(), name: "ann".into(), role: Role::Operator, hash: "aa".into() };
-    store.create_token(token, Timestamp(1)).await.unwrap();
+    store.create_token(token, By { actor: "ann".into(), at: Timestamp(1) }).await.unwrap();
     store.close().await;
 }
 
