@@ -1,14 +1,21 @@
 //! The engine's one entry: everything read about an incident in, findings and ranked causes out.
 
 use crate::case::{Case, Diagnosis};
-use crate::finding::{Finding, FindingKind, Gap, Window};
-use crate::{changes, containers, kubernetes, logs, metrics, onset, outright, rank, traces};
+use crate::finding::{Fault, Finding, FindingKind, Gap, Window};
+use crate::{changes, containers, kubernetes, level, logs, metrics, onset, outright, rank, traces};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
 
 /// Most gaps of a diagnosis.
 const MOST_GAPS: usize = 200;
+
+/// So many points tell a before and an after, as an alert does; there is no time to choose.
+const FEW: usize = 6;
+
+/// What is left of the worst time of a series where nothing gathers, and the least that is left where something does.
+const ALONE: f64 = 0.4;
+const GATHERED: f64 = 0.6;
 
 /// Diagnoses a case: the same case gives the same answer, whatever is in it.
 pub fn diagnose(case: &Case) -> Diagnosis {
@@ -26,9 +33,11 @@ pub fn diagnose(case: &Case) -> Diagnosis {
         findings.extend(logs::analyze(split.as_ref().unwrap_or(stream), at));
     }
     findings.extend(metrics::compare(prepared, &case.metrics, &case.calls, at));
+    findings.extend(level::analyze(&case.metrics, at));
     findings.extend(outright::analyze(case));
     findings.extend(containers::analyze(case));
-    let (cluster, unread) = kubernetes::analyze_case(case);
+    let (mut cluster, unread) = kubernetes::analyze_case(case);
+    doubt(&mut cluster, case, began.map(|began| began.agreed));
     findings.extend(cluster);
     gaps.extend(unread);
     let onset = began.map(|began| began.window).or_else(|| first_clear(&findings));
@@ -59,6 +68,21 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     let known = Case { onset_ms: case.onset_ms, suspects: case.suspects.clone(), calls, ..Case::default() };
     let ranking = rank::rank(&findings, &known);
     Diagnosis { onset, findings, ranking, gaps }
+}
+
+/// What a slowness or a load is worth by the worst of its times where nobody told when it began: of many times one is
+/// the worst by chance. Where others left their habits together, it is worth more the more they agree.
+fn doubt(cluster: &mut [Finding], case: &Case, agreed: Option<f64>) {
+    let searched = case.metrics.iter().any(|series| series.points.len() > FEW);
+    if case.onset_ms.is_some() || !searched {
+        return;
+    }
+    let worth = agreed.map_or(ALONE, |agreed| GATHERED + (1.0 - GATHERED) * agreed);
+    // A node that loses packets and a noisy neighbour stand out among others of their kind, whenever it was.
+    let by_its_worst = [Fault::NetworkDelay, Fault::CpuOverload];
+    for finding in cluster.iter_mut().filter(|f| f.fault.is_some_and(|fault| by_its_worst.contains(&fault))) {
+        finding.strength *= worth;
+    }
 }
 
 /// The earliest beginning of something that is clearly out of order.

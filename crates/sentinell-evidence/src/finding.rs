@@ -306,6 +306,12 @@ pub enum Fault {
     NetworkDelay,
     /// Its packets do not all arrive.
     NetworkLoss,
+    /// Its sessions wait for locks that others hold.
+    LockContention,
+    /// What it has copied is far behind what it copies.
+    ReplicationLag,
+    /// Its rules (pod security, limit ranges, webhooks) do not admit what is asked.
+    AdmissionRefused,
 }
 
 impl Fault {

@@ -12,6 +12,7 @@ use crate::finding::{Finding, Gap};
 use report::Report;
 
 mod address;
+mod admission;
 mod crash;
 mod database;
 mod describe;
@@ -70,6 +71,7 @@ pub fn analyze_case(case: &Case) -> (Vec<Finding>, Vec<Gap>) {
 fn analyze_state(snapshot: &Snapshot, report: &mut Report) {
     nodes::analyze(snapshot, report);
     quota::analyze(snapshot, report);
+    admission::analyze(snapshot, report);
     images::analyze(snapshot, report);
     missing::analyze(snapshot, report);
     crash::analyze(snapshot, report);

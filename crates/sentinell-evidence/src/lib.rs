@@ -11,6 +11,7 @@ pub mod diagnose;
 pub mod finding;
 pub mod graph;
 pub mod kubernetes;
+mod level;
 pub mod logs;
 pub mod metrics;
 mod onset;

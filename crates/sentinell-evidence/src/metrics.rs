@@ -210,7 +210,7 @@ fn up(series: &Series, clean: &Clean) -> Option<Finding> {
 }
 
 /// The name with at most four labels.
-fn label(series: &Series) -> String {
+pub(crate) fn label(series: &Series) -> String {
     let labels: Vec<String> = series
         .labels
         .iter()
@@ -222,7 +222,7 @@ fn label(series: &Series) -> String {
     if labels.is_empty() { name } else { format!("{name}{{{}}}", labels.join(",")) }
 }
 
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         size if !(1e-3..1e6).contains(&size) => format!("{value:.2e}"),
@@ -233,7 +233,7 @@ fn number(value: f64) -> String {
 }
 
 /// At most [`CHART_POINTS`] points; of each step the value farthest from the middle stays, so that peaks do.
-fn thinned(points: &[(i64, f64)]) -> Vec<(i64, f64)> {
+pub(crate) fn thinned(points: &[(i64, f64)]) -> Vec<(i64, f64)> {
     if points.len() <= CHART_POINTS {
         return points.to_vec();
     }

@@ -23,7 +23,7 @@ const LATER_MS: i64 = 300_000;
 const STEPS: i64 = 2;
 
 /// When it began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Onset {
     /// Where the time before is divided from the time since, Unix milliseconds.
     pub(crate) at_ms: i64,
@@ -31,28 +31,31 @@ pub(crate) struct Onset {
     pub(crate) window: Window,
     /// The data show it; otherwise it is only told.
     pub(crate) found: bool,
+    /// How far those that changed agree on it, 0 to 1. What somebody told stands.
+    pub(crate) agreed: f64,
 }
 
 impl Onset {
-    fn found(window: Window) -> Self {
-        Self { at_ms: window.end_ms, window, found: true }
+    fn found(window: Window, agreed: f64) -> Self {
+        Self { at_ms: window.end_ms, window, found: true, agreed }
     }
 
     fn told(at: i64) -> Self {
-        Self { at_ms: at, window: Window { start_ms: at, end_ms: at }, found: false }
+        Self { at_ms: at, window: Window { start_ms: at, end_ms: at }, found: false, agreed: 1.0 }
     }
 }
 
 /// The onset as the channels show it: near the one that was told, or anywhere; none if nothing gathers.
 pub(crate) fn settle(told: Option<i64>, channels: &[Channel<'_>]) -> Option<Onset> {
     let Some(told) = told else {
-        let rough = scan::rough(channels)?;
+        let (rough, together) = scan::rough(channels)?;
         let step = channel::step(channels);
         let reach = EARLIER_MS.max(step.saturating_mul(STEPS));
         let around = (rough.saturating_sub(reach), rough.saturating_add(reach));
-        let found = vote::gather(channels, around, None).map(|agreed| agreed.window);
-        let window = found.unwrap_or(Window { start_ms: rough.saturating_sub(step), end_ms: rough });
-        return Some(Onset::found(window));
+        let found = vote::gather(channels, around, None).map(|agreed| (agreed.window, agreed.share()));
+        let alone = (Window { start_ms: rough.saturating_sub(step), end_ms: rough }, 0.0);
+        let (window, share) = found.unwrap_or(alone);
+        return Some(Onset::found(window, together.max(share)));
     };
     let reach = channel::step(channels).saturating_mul(STEPS);
     let around = (told.saturating_sub(EARLIER_MS.max(reach)), told.saturating_add(LATER_MS.max(reach)));
@@ -61,7 +64,7 @@ pub(crate) fn settle(told: Option<i64>, channels: &[Channel<'_>]) -> Option<Onse
     if inside || !agreed.overrules(told) {
         return Some(Onset::told(told));
     }
-    Some(Onset::found(agreed.window))
+    Some(Onset::found(agreed.window, 1.0))
 }
 
 /// A stream divided at an onset that was found, where it was divided elsewhere: what came before is what is usual.

@@ -18,6 +18,24 @@ const MOST_HYPOTHESES: usize = 12;
 /// Most causes that are listed as considered and dropped.
 const MOST_RULED_OUT: usize = 40;
 
+/// How much of an explanation is left for each further call in between.
+const FARTHER: f64 = 0.8;
+
+/// How much a callee that is at fault explains of its caller; less where the callee is only different, too.
+const EXPLAINS: f64 = 0.9;
+const EXPLAINS_VAGUELY: f64 = 0.6;
+
+/// How much the causes of other components take from the confidence in one.
+const RIVALRY: f64 = 0.3;
+
+/// How much of an anomaly is left to it where a change of its component is blamed.
+const YIELDS: f64 = 0.5;
+
+/// What a change is worth where nothing hurts, and what is added where it does; more where it stopped answering.
+const UNHURT: f64 = 0.2;
+const HURT: f64 = 1.2;
+const STOPPED: f64 = 1.6;
+
 /// Ranks the causes that the findings argue for. Nothing strong enough gives an empty ranking.
 pub fn rank(findings: &[Finding], case: &Case) -> Ranking {
     let mut candidates = fuse(findings);
@@ -108,8 +126,8 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
         // Its strength says already how much it hurt where that was measured.
         let hurt = if change.specificity >= COMPARED { 1.0 } else { hurt };
         // What stopped answering just after it was touched leaves little else to suspect.
-        let worth = if here().any(|a| a.fault == Fault::Down && a.probability >= 0.5) { 1.6 } else { 1.2 };
-        change.probability = (change.probability * (0.2 + worth * hurt)).min(0.95);
+        let worth = if here().any(|a| a.fault == Fault::Down && a.probability >= 0.5) { STOPPED } else { HURT };
+        change.probability = (change.probability * (UNHURT + worth * hurt)).min(0.95);
         change.supports.extend(supports);
         change.supports.dedup();
         if anomaly > 0.0 && change.probability >= FEWEST_CONFIDENCE {
@@ -119,7 +137,7 @@ fn blame_changes(candidates: &mut [Candidate], findings: &[Finding]) {
     for anomaly in candidates.iter_mut().filter(|c| c.yields_to_a_change()) {
         let share = blamed.iter().find(|(who, _)| *who == anomaly.component).map_or(0.0, |(_, p)| *p);
         // That it does not answer is all the change's doing, or none of it.
-        anomaly.probability *= 1.0 - if anomaly.fault == Fault::Down { share } else { 0.5 * share };
+        anomaly.probability *= 1.0 - if anomaly.fault == Fault::Down { share } else { YIELDS * share };
     }
 }
 
@@ -140,13 +158,13 @@ fn explain_away(candidates: &mut [Candidate], graph: &Graph, ruled_out: &mut Vec
     for candidate in candidates.iter_mut().filter(|c| c.is_vague()) {
         let mut explained: Option<(&Candidate, f64)> = None;
         for (callee, distance) in graph.dependencies(&candidate.component) {
-            let share = 0.8_f64.powi(i32::try_from(distance).unwrap_or(i32::MAX) - 1);
+            let share = FARTHER.powi(i32::try_from(distance).unwrap_or(i32::MAX) - 1);
             for cause in faulty.iter().filter(|f| f.component == *callee) {
                 // Two vague anomalies explain each other only as far as the callee's is the clearer one.
                 let vague = if cause.is_vague() {
-                    0.6 * (cause.probability / candidate.probability.max(1e-9)).min(1.0)
+                    EXPLAINS_VAGUELY * (cause.probability / candidate.probability.max(1e-9)).min(1.0)
                 } else {
-                    0.9
+                    EXPLAINS
                 };
                 let weight = cause.probability * share * vague;
                 if weight > explained.map_or(0.05, |(_, w)| w) {
@@ -176,7 +194,7 @@ fn compete(candidates: &[Candidate]) -> Vec<f64> {
             let rivals: f64 =
                 candidates.iter().filter(|c| c.component != one.component).map(|c| c.probability.powi(2)).sum();
             let p = one.probability;
-            let alone = if p > 0.0 { p * p / (p * p + 0.3 * rivals) } else { 0.0 };
+            let alone = if p > 0.0 { p * p / (p * p + RIVALRY * rivals) } else { 0.0 };
             (p * alone.sqrt()).clamp(0.0, 0.97)
         })
         .collect()

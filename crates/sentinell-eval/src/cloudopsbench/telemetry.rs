@@ -56,6 +56,23 @@ pub(super) fn calls(namespace: &str, text: &str) -> Vec<(Entity, Entity)> {
     calls
 }
 
+/// Whether a connection to a service's port was taken, as a probe tells it.
+pub(super) fn probe(namespace: &str, arguments: &Value, answer: &Value) -> Option<Series> {
+    let (name, answer) = (arguments["service_name"].as_str()?, answer.as_str()?);
+    let taken = match (answer.contains("Connection Succeeded"), answer.contains("Connection Failed")) {
+        (true, false) => 1.0,
+        (false, true) => 0.0,
+        _ => return None,
+    };
+    Some(Series {
+        subject: service(namespace, name),
+        name: "probe_success".to_owned(),
+        labels: BTreeMap::new(),
+        source: format!("CheckServiceConnectivity {name}:{}", arguments["port"]),
+        points: vec![(0, taken)],
+    })
+}
+
 /// `time,till-cpu,till-p90latency,…`: a column a series, named after a service or a node.
 pub(super) fn metrics(namespace: &str, nodes: &[String], table: &str) -> Vec<Series> {
     let mut lines = table.trim_start_matches('\u{feff}').lines();

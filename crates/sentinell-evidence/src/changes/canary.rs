@@ -37,6 +37,9 @@ struct Measure {
     new: Vec<f64>,
     /// Instants since the change at which old instances were seen.
     instants: BTreeSet<i64>,
+    /// How often an old instance was asked about since, and how often there was anything to tell.
+    looked: usize,
+    heard: usize,
 }
 
 type Key = (String, Option<String>);
@@ -63,7 +66,7 @@ pub(super) fn verdict(change: &Change, metrics: &[Series]) -> Option<Verdict> {
             _ => {}
         }
     }
-    reasons.extend(after(&asked, &asking, seen));
+    reasons.extend(after(&asked, &asking, seen || !change.members.is_empty() && alike(&asked)));
     let hurt = 1.0 - reasons.iter().map(|(strength, _)| 1.0 - strength.clamp(0.0, 0.97)).product::<f64>();
     let innocent = seen && hurt < 0.25;
     reasons.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -110,6 +113,11 @@ fn ready(new: &BTreeSet<&str>, metrics: &[Series]) -> Option<i64> {
 
 fn add(measure: &mut Measure, series: &Series, (since, ready): (i64, i64), new: bool) {
     let mut points: Vec<(i64, f64)> = series.points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
+    if !new {
+        let since_ready = |points: &[(i64, f64)]| points.iter().filter(|(at, _)| *at >= ready).count();
+        measure.looked += since_ready(&series.points);
+        measure.heard += since_ready(&points);
+    }
     from_the_ceiling(Kind::of(&series.name), &mut points);
     in_per_cent(&series.name, &mut points);
     for (at, value) in points {
@@ -150,14 +158,19 @@ fn silent(change: &Change, asked: &BTreeMap<Key, Measure>) -> Option<(f64, Strin
         })
         .map(|(_, measure)| measure)
         .collect();
-    let silent = edges.iter().filter(|measure| measure.new.is_empty()).count();
+    let of_silence = || edges.iter().filter(|measure| measure.new.is_empty());
+    let silent = of_silence().count();
     if silent == 0 {
         return None;
     }
     let share = silent as f64 / edges.len() as f64;
+    // Where most old instances are not asked either, there is little to ask.
+    let looked: usize = of_silence().map(|measure| measure.looked).sum();
+    let heard: usize = of_silence().map(|measure| measure.heard).sum();
+    let usual = heard as f64 / looked.max(1) as f64;
     let who = if silent == edges.len() { "nobody" } else { "some callers do not" };
     let say = format!("{who} reach its new instances, while its old ones answer");
-    Some((0.9 * share * share, say.replace("nobody reach", "nobody reaches")))
+    Some((0.9 * share * share * usual, say.replace("nobody reach", "nobody reaches")))
 }
 
 /// The new instances fail more than the old ones at the same time.
@@ -182,6 +195,16 @@ fn slower(measure: &Measure, name: &str, from: &str) -> Option<(f64, String)> {
     let strength = 0.8 * old.min(before) * large;
     let say = format!("{name}{from}: {} the old instances' and than before", times(new, reference));
     (strength > 0.0).then_some((strength, say))
+}
+
+/// Instances of the old version, whose code did not change, fail since as the whole service does.
+fn alike(asked: &BTreeMap<Key, Measure>) -> bool {
+    let failing = asked.iter().filter(|((name, _), _)| matches!(Kind::of(name), Kind::Success | Kind::Failures));
+    let worst = failing.map(|(_, measure)| measure).max_by(|a, b| mean(&a.old).total_cmp(&mean(&b.old)));
+    worst.is_some_and(|measure| {
+        let more = |side: &[f64]| mean(side) - mean(&measure.before);
+        more(&measure.old) > 0.0 && more(&measure.old) >= 0.8 * more(&measure.new)
+    })
 }
 
 /// Everything of the service since, against the time before; less what it got from those it asks.

@@ -88,15 +88,15 @@ fn check(
     }
     let said = case.is_some_and(|case| complains(case, name, host));
     let meant = nearest(host, here().map(|service| service.meta.name.as_str()));
-    let strength = match (said, meant.is_some()) {
-        (true, _) => 0.97,
-        (false, true) => 0.9,
+    let (strength, specificity) = match (said, meant.is_some()) {
+        (true, _) => (0.97, 10),
+        (false, true) => (0.9, 10),
         // Optional parts are often configured and not installed.
-        (false, false) => 0.3,
+        (false, false) => (0.3, 6),
     };
     let tail = meant.map(|meant| format!("; there is {meant}")).unwrap_or_default();
     let say = format!("{name} has {key}={host}:{port}, but there is no service {host}{tail}");
-    report.contradiction(subject, Fault::ServiceAddressMismatch, strength, 10, &say, &source);
+    report.contradiction(subject, Fault::ServiceAddressMismatch, strength, specificity, &say, &source);
 }
 
 /// The client's own log names the host where it could not be reached.

@@ -1,5 +1,6 @@
 //! Containers that end: out of memory, or again and again.
 
+use super::object::{Event, Pod};
 use super::report::Report;
 use super::snapshot::Snapshot;
 use crate::finding::Fault;
@@ -7,6 +8,8 @@ use crate::finding::Fault;
 /// The longest pause that the kubelet makes between two starts of a container, milliseconds (Kubernetes documentation,
 /// "Pod Lifecycle", container restarts).
 const LONGEST_BACKOFF: i64 = 300_000;
+/// The same in seconds.
+const LONGEST_BACKOFF_S: u64 = 300;
 
 pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
     for pod in &snapshot.pods {
@@ -19,6 +22,7 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
             let say = format!("{} is killed for want of memory as soon as it starts{}", subject.name, limit(pod));
             report.quoted(subject.clone(), Fault::OutOfMemory, (0.95, 9), &say, &source, &event.message);
         }
+        probed(snapshot, pod, report);
         for status in &pod.statuses {
             let ends = [&status.terminated, &status.last];
             let oom = ends.into_iter().flatten().find(|end| end.reason == "OOMKilled");
@@ -49,6 +53,17 @@ pub(super) fn analyze(snapshot: &Snapshot, report: &mut Report) {
             }
         }
     }
+}
+
+/// A container that its liveness probe has just killed, whatever is wrong with either; it looks healthy in between.
+fn probed(snapshot: &Snapshot, pod: &Pod, report: &mut Report) {
+    let lately = |event: &&Event| event.age_s.is_some_and(|age| age < LONGEST_BACKOFF_S);
+    let killed = |event: &&Event| event.reason == "Killing" && event.message.contains("failed liveness probe");
+    let Some(event) = snapshot.events_of_pod(pod).filter(lately).find(killed) else { return };
+    let subject = snapshot.entity_of(pod);
+    let say = format!("a container of {} is killed by its liveness probe", subject.name);
+    let source = format!("kubectl describe pod {}", pod.meta.name);
+    report.symptom(subject, Some(Fault::CrashLoop), (0.7, 4), &say, &source, &event.message);
 }
 
 /// A container that ends again and again is up for a while each time, and looks healthy to whoever reads just then. Having

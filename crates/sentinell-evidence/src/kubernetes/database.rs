@@ -53,6 +53,9 @@ const READ_ONLY: [&str; 7] = [
     "not primary and secondaryok",
     "attempt to write a readonly database",
 ];
+/// Statements that were given up because others held their locks: MySQL (error 1205), PostgreSQL, SQL Server (error 1222).
+const LOCKED: [&str; 3] =
+    ["lock wait timeout exceeded", "canceling statement due to lock timeout", "lock request time out period exceeded"];
 const UNREACHED: [&str; 6] = [
     "connection refused",
     "communications link failure",
@@ -95,6 +98,13 @@ pub(super) fn analyze(snapshot: &Snapshot, case: &Case, report: &mut Report) {
         let told = [
             (Fault::DatabaseConnectionsExhausted, (0.97, 9), "takes no more connections", EXHAUSTED.as_slice(), full),
             (Fault::DatabaseReadOnly, (0.97, 9), "does not take writes", READ_ONLY.as_slice(), find(&READ_ONLY)),
+            (
+                Fault::LockContention,
+                (0.9, 8),
+                "gives statements up for want of locks",
+                LOCKED.as_slice(),
+                find(&LOCKED),
+            ),
             (
                 Fault::DatabaseConnectionsExhausted,
                 (0.7, 8),
@@ -333,7 +343,11 @@ mod tests {
         );
         assert_eq!(
             finding("The MySQL server is running with the --read-only option so it cannot execute this statement"),
-            (Some(Fault::DatabaseReadOnly), ledger)
+            (Some(Fault::DatabaseReadOnly), ledger.clone())
+        );
+        assert_eq!(
+            finding("ERROR 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"),
+            (Some(Fault::LockContention), ledger)
         );
     }
 }

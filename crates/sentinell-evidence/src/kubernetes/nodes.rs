@@ -39,18 +39,18 @@ fn units(node: &Node, report: &mut Report) {
         // systemd's word for a program that it starts again and again.
         let flaps = state == "activating" && quotation.contains("auto-restart");
         let stopped = flaps || matches!(state.as_str(), "inactive" | "failed" | "deactivating");
-        let Some(fault) = fault(unit).filter(|_| stopped) else {
+        if !stopped {
             continue;
-        };
+        }
         let say = format!("{unit} of node {} does not run", node.meta.name);
-        report.quoted(
-            entity(&node.meta.name),
-            fault,
-            (1.0, 10),
-            &say,
-            &format!("systemctl status {unit} on {}", node.meta.name),
-            quotation,
-        );
+        let source = format!("systemctl status {unit} on {}", node.meta.name);
+        if let Some(fault) = fault(unit) {
+            report.quoted(entity(&node.meta.name), fault, (1.0, 10), &say, &source, quotation);
+        }
+        // Started at boot and not running, whatever it is for: the node is not what it is declared to be.
+        if flaps || state == "failed" || quotation.ends_with("; enabled") {
+            report.symptom(entity(&node.meta.name), Some(Fault::Down), (0.9, 5), &say, &source, quotation);
+        }
     }
 }
 
@@ -86,16 +86,9 @@ fn condition(snapshot: &Snapshot, node: &Node, report: &mut Report) {
         } else if unknown {
             let say = format!("node {name} is not ready: its kubelet stopped reporting");
             report.quoted(entity(name), Fault::KubeletDown, (0.85, 8), &say, &source, &node.ready_reason);
-        } else {
-            report.symptom(
-                entity(name),
-                Some(Fault::Down),
-                (0.9, 5),
-                &format!("node {name} is not ready"),
-                &source,
-                &node.ready_reason,
-            );
         }
+        let say = format!("node {name} is not ready");
+        report.symptom(entity(name), Some(Fault::Down), (0.9, 5), &say, &source, &node.ready_reason);
     }
     for pressure in &node.pressure {
         report.symptom(entity(name), None, (0.7, 3), &format!("node {name} reports {pressure}"), &source, "");

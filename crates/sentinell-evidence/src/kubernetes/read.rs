@@ -219,5 +219,8 @@ fn unit(node: &str, output: &str) -> Option<(String, String, String, String)> {
     let active = output.lines().map(str::trim).find_map(|line| line.strip_prefix("Active: "))?;
     let name = output.split_whitespace().find_map(|word| word.strip_suffix(".service"))?;
     let state = active.split_whitespace().next().unwrap_or("");
-    Some((node.to_owned(), name.to_owned(), state.to_owned(), format!("Active: {}", first_line(active))))
+    let loaded = output.lines().map(str::trim).find(|line| line.starts_with("Loaded: ")).unwrap_or("");
+    // Started at boot, as the manual page of systemctl spells it.
+    let enabled = if loaded.contains("; enabled") { "; enabled" } else { "" };
+    Some((node.to_owned(), name.to_owned(), state.to_owned(), format!("Active: {}{enabled}", first_line(active))))
 }

@@ -50,6 +50,11 @@ impl Report {
         }
     }
 
+    /// What looks like a fault of the subject is brought about by something else: evidence against.
+    pub fn explained(&mut self, subject: Entity, fault: Fault, summary: &str, source: &str) {
+        self.add(FindingKind::Healthy, subject, Some(fault), (1.0, 8), summary, source, "");
+    }
+
     /// It hurts here; why is not visible from this alone.
     pub fn symptom(
         &mut self,

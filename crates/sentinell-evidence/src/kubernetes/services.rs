@@ -64,6 +64,12 @@ fn selects_nothing(snapshot: &Snapshot, service: &Service, report: &mut Report) 
     };
     let say = format!("service {} selects {}, which no pod has{tail}", service.meta.name, shown(&service.selector));
     let source = format!("kubectl describe service {}", service.meta.name);
+    if meant.is_some() {
+        let nothing = format!("nothing stands behind service {}, whoever asks it", service.meta.name);
+        let source = format!("kubectl get endpoints {}", service.meta.name);
+        let subject = service_entity(namespace, &service.meta.name);
+        report.symptom(subject, Some(Fault::Down), (0.9, 4), &nothing, &source, "");
+    }
     report.contradiction(
         service_entity(namespace, &service.meta.name),
         Fault::ServiceSelectorMismatch,

@@ -8,6 +8,10 @@ pub(crate) enum Kind {
     Success,
     /// Failures: only a rise hurts.
     Failures,
+    /// Segments that TCP sends again: a few are how it finds its pace.
+    Resent,
+    /// For how much of the time a limit on the processor holds it up.
+    Throttled,
     /// How long something takes.
     Latency,
     /// Memory in use.
@@ -20,29 +24,17 @@ pub(crate) enum Kind {
     Other,
 }
 
-const WORDS: [(Kind, &[&str]); 6] = [
+const WORDS: [(Kind, &[&str]); 8] = [
     (Kind::Success, &["success", "successful", "availability", "available", "uptime"]),
     (
         Kind::Failures,
         &[
-            "error",
-            "errors",
-            "failed",
-            "failure",
-            "failures",
-            "fail",
-            "timeout",
-            "timeouts",
-            "retransmits",
-            "dropped",
-            "drops",
-            "throttled",
-            "5xx",
-            "4xx",
-            "fault",
-            "faults",
+            "error", "errors", "failed", "failure", "failures", "fail", "timeout", "timeouts", "dropped", "drops",
+            "5xx", "4xx", "fault", "faults",
         ],
     ),
+    (Kind::Resent, &["retransmits", "retransmit", "retransmissions", "retransmitted", "retrans"]),
+    (Kind::Throttled, &["throttled", "throttling"]),
     (Kind::Latency, &["latency", "lat", "duration", "delay", "elapsed", "rtt"]),
     (Kind::Memory, &["memory", "mem", "heap", "rss"]),
     (Kind::Processor, &["cpu", "processor"]),
@@ -88,7 +80,7 @@ impl Kind {
     pub(super) fn hurts(self) -> (f64, f64) {
         match self {
             Self::Success => (0.0, 1.0),
-            Self::Failures => (1.0, 0.0),
+            Self::Failures | Self::Resent | Self::Throttled => (1.0, 0.0),
             Self::Latency | Self::Memory | Self::Processor => (1.0, 0.5),
             Self::Traffic => (0.5, 0.5),
             Self::Other => (1.0, 1.0),
@@ -101,7 +93,7 @@ impl Kind {
         match self {
             Self::Memory => 4,
             Self::Processor => 3,
-            Self::Success | Self::Failures | Self::Latency | Self::Other => 2,
+            Self::Success | Self::Failures | Self::Resent | Self::Throttled | Self::Latency | Self::Other => 2,
             Self::Traffic => 1,
         }
     }

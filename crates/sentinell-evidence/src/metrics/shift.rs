@@ -168,6 +168,9 @@ pub(crate) fn baseline(past: &[(i64, f64)], kind: Kind) -> Option<(f64, f64)> {
         Kind::Traffic => middle.abs().sqrt().max(1.0),
         // One failed call among a thousand.
         Kind::Success => 0.1,
+        // A segment a second; a twentieth of the time (kubernetes-mixin's CPUThrottlingHigh begins at a quarter).
+        Kind::Resent => 1.0,
+        Kind::Throttled => 0.05,
         _ => 1e-9,
     };
     let scale = deviation.max(spread).max(0.02 * middle.abs()).max(floor);

@@ -28,8 +28,9 @@ struct Leave<'a> {
     weight: f64,
 }
 
-/// About when it began, to a step or a minute; none if no more components change together than chance would bring.
-pub(super) fn rough(channels: &[Channel<'_>]) -> Option<i64> {
+/// About when it began, to a step or a minute, and the share of all that ever changed which did so then; none if no more
+/// components change together than chance would bring.
+pub(super) fn rough(channels: &[Channel<'_>]) -> Option<(i64, f64)> {
     let mut leaves: Vec<Leave<'_>> = channels.iter().flat_map(leaves).collect();
     leaves.sort_by_key(|leave| leave.at);
     let width = step(channels).max(SPREADS_MS);
@@ -45,7 +46,7 @@ pub(super) fn rough(channels: &[Channel<'_>]) -> Option<i64> {
     if !gathers(&leaves, most, windows(channels, width)) {
         return None;
     }
-    let (from, to, _) = *groups.iter().find(|group| group.2 >= EARLIER * most)?;
+    let (from, to, own) = *groups.iter().find(|group| group.2 >= EARLIER * most)?;
     // The middle of the group by weight; single early birds are left to chance.
     let half = leaves[from..to].iter().map(|leave| leave.weight).sum::<f64>() / 2.0;
     let mut sum = 0.0;
@@ -55,7 +56,7 @@ pub(super) fn rough(channels: &[Channel<'_>]) -> Option<i64> {
             sum += leave.weight;
             sum >= half
         })
-        .map(|leave| leave.at)
+        .map(|leave| (leave.at, own / together(&leaves)))
 }
 
 /// The weight of a group: of each component its clearest channel.

@@ -53,6 +53,13 @@ pub(super) struct Agreed<'a> {
 }
 
 impl Agreed<'_> {
+    /// How much of what the components' channels can say they say for it, 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        let most = |own: &Vec<Ballot<'_>>| 1.0 - own.iter().map(|one| 1.0 - one.weight).product::<f64>();
+        let all: f64 = self.ballots.values().map(most).sum();
+        if all > 0.0 { (votes(&self.ballots, self.window.end_ms) / all).min(1.0) } else { 0.0 }
+    }
+
     /// Whether the evidence for it against another instant is clear: the likelihood ratios of all components together.
     pub(super) fn overrules(&self, other: i64) -> bool {
         let prefers = |own: &Vec<Ballot<'_>>| {

@@ -4,6 +4,23 @@ use crate::finding::{Entity, Fault, Finding, FindingKind};
 use crate::graph::component;
 use std::collections::BTreeMap;
 
+/// What a further finding of the same source is worth against the one before: they repeat each other.
+const REPEATS: f64 = 0.33;
+
+/// What a symptom takes off the doubt about a cause of its component.
+const SYMPTOM: f64 = 0.1;
+
+/// What is taken off a cause that was looked at and found healthy.
+const AGAINST: f64 = 0.7;
+
+/// What a finding is worth alone that names nothing narrowly. What moved and is not explained by what it calls is at
+/// fault more often than one log line among many.
+const BARE: f64 = 0.25;
+const BARE_METRIC: f64 = 0.45;
+
+/// What each step of specificity adds to that.
+const NARROWER: f64 = 0.075;
+
 /// A cause under consideration.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Candidate {
@@ -69,19 +86,18 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
     let mut per_source: BTreeMap<&str, i32> = BTreeMap::new();
     let mut doubt = 1.0;
     for at in &supports {
-        // Findings of one source repeat each other: each further one adds a third of the one before.
-        // So do the metrics of one component.
+        // The metrics of one component repeat each other, too.
         let metric = findings[*at].kind == FindingKind::MetricShift;
         let source = if metric { "" } else { findings[*at].source.split('#').next().unwrap_or_default() };
         let repeats = per_source.entry(source).or_insert(0);
-        doubt *= 1.0 - weight(&findings[*at]) * 0.33_f64.powi(*repeats);
+        doubt *= 1.0 - weight(&findings[*at]) * REPEATS.powi(*repeats);
         *repeats = (*repeats + 1).min(30);
     }
     let symptoms = (0..)
         .zip(findings)
         .filter(|(at, f)| f.kind == FindingKind::Symptom && component(&f.subject) == who && !supports.contains(at));
     for (_, symptom) in symptoms.take(3) {
-        doubt *= 1.0 - 0.1 * unit(symptom.strength);
+        doubt *= 1.0 - SYMPTOM * unit(symptom.strength);
     }
     let contradicts: Vec<usize> = (0..)
         .zip(findings)
@@ -89,7 +105,7 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
         .map(|(at, _)| at)
         .collect();
     let odds_before = 1.0 - doubt;
-    let against = if fault == Fault::BadChange { 0.0 } else { 0.7 };
+    let against = if fault == Fault::BadChange { 0.0 } else { AGAINST };
     let healthy = contradicts.iter().map(|at| unit(findings[*at].strength)).fold(0.0, f64::max);
     let specificity = supports.iter().map(|at| findings[*at].specificity).max().unwrap_or(0);
     Candidate {
@@ -105,9 +121,8 @@ fn candidate(findings: &[Finding], who: Entity, fault: Fault, mut supports: Vec<
 
 /// What one finding is worth alone: its strength, by how narrowly it names the cause.
 fn weight(finding: &Finding) -> f64 {
-    // What moved and is not explained by what it calls is at fault more often than one log line among many.
-    let base = if finding.kind == FindingKind::MetricShift { 0.45 } else { 0.25 };
-    let trust = base + 0.075 * f64::from(finding.specificity.min(10));
+    let base = if finding.kind == FindingKind::MetricShift { BARE_METRIC } else { BARE };
+    let trust = base + NARROWER * f64::from(finding.specificity.min(10));
     unit(finding.strength) * trust.min(0.97)
 }
 

@@ -57,6 +57,16 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether a unit that is started at boot does not run.
+    pub fn lacks_a_unit(&self) -> bool {
+        self.units.values().any(|(state, quotation)| match state.as_str() {
+            "failed" => true,
+            "activating" => quotation.contains("auto-restart"),
+            "inactive" | "deactivating" => quotation.ends_with("; enabled"),
+            _ => false,
+        })
+    }
+
     /// A node that runs the control plane, which usually takes no other pods.
     pub fn control_plane(&self) -> bool {
         self.meta.labels.iter().any(|(key, value)| {
