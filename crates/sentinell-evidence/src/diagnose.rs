@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Diagnosis};
 use crate::finding::{Finding, FindingKind, Gap, Window};
-use crate::{changes, containers, kubernetes, logs, metrics, onset, outright, rank, traces};
+use crate::{changes, containers, kubernetes, logs, metrics, onset, outright, rank, traces, units};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
@@ -28,6 +28,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     findings.extend(metrics::compare(prepared, &case.metrics, &case.calls, at));
     findings.extend(outright::analyze(case));
     findings.extend(containers::analyze(case));
+    findings.extend(units::analyze(case));
     let (cluster, unread) = kubernetes::analyze_case(case);
     findings.extend(cluster);
     gaps.extend(unread);

@@ -18,5 +18,6 @@ mod outright;
 pub mod rank;
 pub mod text;
 pub mod traces;
+mod units;
 
 pub use diagnose::diagnose;

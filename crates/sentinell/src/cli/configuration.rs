@@ -82,6 +82,10 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         writeln!(text, "  log file    {}: {}", file.service, file.path.display())?;
     }
     ears(&mut text, &settings)?;
+    let regions = settings.eyes.aws.iter().filter_map(|aws| Some(("aws", aws.acting.as_ref()?.line())));
+    for (kind, what) in settings.hands.lines().into_iter().chain(regions) {
+        writeln!(text, "  {:<11} {what}", format!("{kind} hand"))?;
+    }
     for command in &settings.commands {
         writeln!(text, "  command     {}: {}", command.name, command.description)?;
     }
