@@ -26,6 +26,7 @@ mod main {
     mod process;
     mod prometheus;
     mod reads;
+    mod systemd;
     mod terraform;
     mod traces;
 }

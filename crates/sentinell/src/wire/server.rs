@@ -18,7 +18,7 @@ use crate::runbooks;
 use crate::store::{self, Store};
 use crate::worker::{Options, Worker};
 use anyhow::{Context, anyhow};
-pub use hands::hands;
+pub use hands::{declared_problems, hands};
 pub use repositories::{Repositories, github};
 
 use renamed::Renamed;

@@ -84,6 +84,11 @@ pub fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<
     Ok(hands)
 }
 
+/// What is wrong with the requests that the operator declared.
+pub fn declared_problems(config: &Config) -> Vec<String> {
+    declared::problems(&config.hands.http)
+}
+
 fn of_cluster(kubernetes: &config::Kubernetes) -> KubernetesHandsSettings {
     KubernetesHandsSettings {
         environments: kubernetes.environments.clone(),

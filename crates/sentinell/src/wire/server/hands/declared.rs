@@ -1,5 +1,6 @@
 //! Hands that the operator declares: commands and requests.
 
+use crate::clock::SystemClock;
 use crate::config::{self, CommandParam, Config, Programs};
 use anyhow::anyhow;
 use sentinell_adapters::actuators::ParamKind;
@@ -21,6 +22,12 @@ pub(super) fn commands(config: &Config, guard: &Program, clock: &Arc<dyn Clock>)
 pub(super) fn requests(wanted: &[config::HttpAction], clock: &Arc<dyn Clock>) -> anyhow::Result<HttpActions> {
     let specs = wanted.iter().map(request).collect();
     HttpActions::new(specs, clock.clone()).map_err(|problems| anyhow!(problems.join("\n")))
+}
+
+/// What is wrong with declared requests; time does not matter for that.
+pub(super) fn problems(wanted: &[config::HttpAction]) -> Vec<String> {
+    let specs = wanted.iter().map(request).collect();
+    HttpActions::new(specs, Arc::new(SystemClock)).err().unwrap_or_default()
 }
 
 fn params(wanted: &BTreeMap<String, CommandParam>) -> BTreeMap<String, ParamKind> {
