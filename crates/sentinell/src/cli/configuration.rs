@@ -90,6 +90,17 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         writeln!(text, "  log file    {}: {}", file.service, file.path.display())?;
     }
     ears(&mut text, &settings)?;
+    hands(&mut text, &settings)?;
+    mouths(&mut text, &settings)?;
+    for name in UNUSED.iter().filter(|name| around.get(name).is_some()) {
+        writeln!(text, "  note        {name} is set; this version does not use it")?;
+    }
+    out::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What may be touched.
+fn hands(text: &mut String, settings: &Settings) -> std::fmt::Result {
     let regions = settings.eyes.aws.iter().filter_map(|aws| Some(("aws", aws.acting.as_ref()?.line())));
     for (kind, what) in settings.hands.lines().into_iter().chain(regions) {
         writeln!(text, "  {:<11} {what}", format!("{kind} hand"))?;
@@ -97,12 +108,7 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     for command in &settings.commands {
         writeln!(text, "  command     {}: {}", command.name, command.description)?;
     }
-    mouths(&mut text, &settings)?;
-    for name in UNUSED.iter().filter(|name| around.get(name).is_some()) {
-        writeln!(text, "  note        {name} is set; this version does not use it")?;
-    }
-    out::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What is listened to besides what is posted, and when it is not.

@@ -4,9 +4,10 @@ use super::eyes::RawEyes;
 use super::hands::RawHands;
 use super::raw::{Raw, RawGit, RawIdentity, RawKubernetes, RawPrometheus, RawRepo, RawWorker};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
-use super::{Config, Database, Mapping, Problems, Senders, Surroundings, slack, webhooks};
+use super::{Config, Database, Eyes, Hands, Mapping, Problems, Senders, Surroundings, slack, webhooks};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -26,28 +27,7 @@ impl Raw {
         let policy = check.policy(&self);
         let listen = check.listen(self.listen.as_deref().unwrap_or("127.0.0.1:8000"));
         let auth = check.auth(&self, listen);
-        let hands = RawHands {
-            docker: self.docker.as_mut().and_then(|docker| docker.acting.take()),
-            systemd: self.systemd,
-            terraform: self.terraform,
-            http: self.http_actions,
-        };
-        let eyes = RawEyes {
-            loki: self.loki,
-            elasticsearch: self.elasticsearch,
-            traces: self.traces,
-            probes: self.probes,
-            postgres: self.postgres,
-            redis: self.redis,
-            machine: self.machine,
-            aws: self.aws,
-            docker: self.docker,
-            github: self.github,
-            command: self.command,
-            mcp: self.mcp,
-        }
-        .check(&check.base, &mut check.problems);
-        let hands = hands.check(&check.base, &eyes, &mut check.problems);
+        let (eyes, hands) = self.eyes_and_hands(&mut check);
         let config = Config {
             listen,
             database: check.database(self.database.as_deref().unwrap_or("sqlite://sentinell.db")),
@@ -90,6 +70,33 @@ impl Raw {
             memory: self.memory.check(&mut check.problems),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+    }
+
+    /// What is looked at, and what may be touched of it.
+    fn eyes_and_hands(&mut self, check: &mut Checker) -> (Eyes, Hands) {
+        let hands = RawHands {
+            docker: self.docker.as_mut().and_then(|docker| docker.acting.take()),
+            systemd: self.systemd.take(),
+            terraform: self.terraform.take(),
+            http: take(&mut self.http_actions),
+        };
+        let eyes = RawEyes {
+            loki: take(&mut self.loki),
+            elasticsearch: take(&mut self.elasticsearch),
+            traces: take(&mut self.traces),
+            probes: take(&mut self.probes),
+            postgres: take(&mut self.postgres),
+            redis: take(&mut self.redis),
+            machine: self.machine.take(),
+            aws: take(&mut self.aws),
+            docker: self.docker.take(),
+            github: self.github.take(),
+            command: self.command.take(),
+            mcp: take(&mut self.mcp),
+        }
+        .check(&check.base, &mut check.problems);
+        let hands = hands.check(&check.base, &eyes, &mut check.problems);
+        (eyes, hands)
     }
 }
 
