@@ -1,5 +1,6 @@
 //! The only place that builds HTTP clients: rustls, timeouts, no redirects, no proxy from the environment, bounded bodies.
 
+mod deliver;
 pub(crate) mod sse;
 mod stream;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
+pub use deliver::{Delivered, Undelivered};
 pub use reqwest::header::HeaderMap;
 pub use reqwest::{Method, StatusCode, Url};
 pub use stream::{Incoming, Lost, StreamLimits, Streams};

@@ -5,7 +5,9 @@
 //! nobody else, and never each other; everything they are told about the world comes in as configuration values.
 
 pub mod actuators;
+pub mod aws;
 pub mod context;
+pub mod docker;
 pub mod http;
 pub mod kubectl;
 pub mod models;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 mod main {
+    mod aws_hands;
     mod case;
     mod cloudwatch;
     mod cluster;
@@ -9,12 +10,14 @@ mod main {
     mod context;
     mod databases;
     mod docker;
+    mod docker_hands;
     mod elasticsearch;
     mod fake;
     mod files;
     mod git;
     mod github;
     mod http;
+    mod http_actions;
     mod loki;
     mod machine;
     mod mcp;
@@ -23,5 +26,7 @@ mod main {
     mod process;
     mod prometheus;
     mod reads;
+    mod systemd;
+    mod terraform;
     mod traces;
 }

@@ -35,6 +35,45 @@ pub enum Deed {
     /// A program and its arguments; never a shell line. The first element is a short name that the actuator pins to an
     /// absolute path.
     Argv(Vec<String>),
+    /// One request over HTTP, sent once and never redirected.
+    Http(HttpDeed),
+}
+
+/// A request, as it is shown and as it is sent. What says who we are (a token, a signature, an idempotency key) is added when it
+/// is sent and never stands here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpDeed {
+    /// `POST`, `PUT`, …
+    pub method: String,
+    /// Where to, whole.
+    pub url: String,
+    /// Headers that are part of what is done: an operation's name, a version that must still be current.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Exactly the bytes that are sent, as text; none: nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// What the actuator must find right before it sends, or it does not send: `state` = `running`. Not sent itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub expect: BTreeMap<String, String>,
+}
+
+impl Deed {
+    /// The argument vector, if it is one.
+    pub fn argv(&self) -> Option<&[String]> {
+        match self {
+            Self::Argv(words) => Some(words),
+            Self::Http(_) => None,
+        }
+    }
+
+    /// The request, if it is one.
+    pub fn http(&self) -> Option<&HttpDeed> {
+        match self {
+            Self::Argv(_) => None,
+            Self::Http(request) => Some(request),
+        }
+    }
 }
 
 /// How far a deed reaches.
@@ -219,5 +258,30 @@ pub(crate) mod tests {
             assert_ne!(shown.hash(), other.hash());
         }
         assert_ne!(shown.hash(), rollback("i2").hash());
+    }
+
+    #[test]
+    fn a_request_is_covered_whole_and_reads_as_the_contract_spells_it() {
+        let request = |change: fn(&mut HttpDeed)| {
+            let mut deed = HttpDeed { method: "POST".into(), url: "http://docker/x".into(), ..HttpDeed::default() };
+            change(&mut deed);
+            let mut action = rollback("i1");
+            action.plan.deed = Deed::Http(deed);
+            action
+        };
+        let shown = request(|_| {});
+        let spelled = serde_json::to_value(&shown.plan.deed).unwrap_or_default();
+        assert_eq!(spelled, json!({"http": {"method": "POST", "url": "http://docker/x"}}));
+        assert_eq!(serde_json::from_value::<Deed>(spelled).ok(), Some(shown.plan.deed.clone()));
+        let changes: [fn(&mut HttpDeed); 5] = [
+            |deed| deed.method = "PUT".into(),
+            |deed| deed.url.push('/'),
+            |deed| drop(deed.headers.insert("if-match".into(), "1".into())),
+            |deed| deed.body = Some(String::new()),
+            |deed| drop(deed.expect.insert("state".into(), "running".into())),
+        ];
+        for change in changes {
+            assert_ne!(shown.hash(), request(change).hash());
+        }
     }
 }

@@ -115,6 +115,11 @@ pub trait Actuator: Send + Sync {
     fn apply<'a>(&'a self, action: &'a Action, warrant: Warrant) -> BoxFuture<'a, Result<String, ActError>>;
     /// Looks whether it was done.
     fn was_applied<'a>(&'a self, action: &'a Action) -> BoxFuture<'a, Result<Applied, ToolError>>;
+    /// Whether it reaches what it would act on, by the cheapest read there is; what it found, in a few words. None: there is
+    /// nothing that could be in its way.
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// Why a reasoner did not answer.

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Diagnosis};
 use crate::finding::{Fault, Finding, FindingKind, Gap, Window};
-use crate::{changes, containers, kubernetes, level, logs, metrics, onset, outright, rank, traces};
+use crate::{changes, containers, kubernetes, level, logs, metrics, onset, outright, rank, traces, units};
 
 /// Most findings of a diagnosis.
 pub const MOST_FINDINGS: usize = 200;
@@ -36,6 +36,7 @@ pub fn diagnose(case: &Case) -> Diagnosis {
     findings.extend(level::analyze(&case.metrics, at));
     findings.extend(outright::analyze(case));
     findings.extend(containers::analyze(case));
+    findings.extend(units::analyze(case));
     let (mut cluster, unread) = kubernetes::analyze_case(case);
     doubt(&mut cluster, case, began.map(|began| began.agreed));
     findings.extend(cluster);

@@ -19,5 +19,6 @@ mod outright;
 pub mod rank;
 pub mod text;
 pub mod traces;
+mod units;
 
 pub use diagnose::diagnose;

@@ -85,7 +85,7 @@ impl TownHands {
     }
 
     fn order(&self, action: &Action) -> Result<Order, String> {
-        let Deed::Argv(argv) = &action.plan.deed;
+        let argv = action.plan.deed.argv().ok_or("the town knows no requests")?;
         let order = Order::parse(self.town.scene(), argv)?;
         if self.town.scene().cast.subject(order.role) != action.target {
             return Err(format!("the deed is for another service than {}", action.target));
@@ -116,9 +116,9 @@ impl TownHands {
             memory.lost += 1;
             return Ok(false);
         }
-        let Deed::Argv(argv) = &action.plan.deed;
+        let argv = action.plan.deed.argv().unwrap_or_default();
         let (incident, id) = (action.incident.clone(), action.id.clone());
-        memory.deeds.push(DoneDeed { at: now, hash, incident, action: id, argv: argv.clone() });
+        memory.deeds.push(DoneDeed { at: now, hash, incident, action: id, argv: argv.to_vec() });
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ pub mod audit_key;
 mod check;
 mod database;
 mod eyes;
+mod hands;
 mod maintenance;
 mod memory;
 mod model;
@@ -27,6 +28,9 @@ pub use database::Database;
 pub use eyes::{
     Access, Aws, AwsIdentity, Docker, DockerAt, Eyes, GitHub, Machine, Mcp, McpAt, McpQuestion, ProbeTarget,
     ReadCommands, Server, TraceStore, WatchedDatabase,
+};
+pub use hands::{
+    AwsHands, DockerHands, Hands, HttpAction, HttpCall, HttpCheck, SystemdHands, TerraformHands, Unit, Watch, Workspace,
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};
@@ -91,6 +95,8 @@ pub struct Config {
     pub git: Git,
     /// Programs that the operator lets the agent propose, by name.
     pub commands: Vec<Command>,
+    /// What else may be touched.
+    pub hands: Hands,
     /// What programs are started with.
     pub programs: Programs,
     /// A folder of the operator's own runbooks, besides the built-in ones.

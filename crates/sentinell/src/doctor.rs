@@ -7,7 +7,7 @@ use crate::config::{Config, Senders, Slack, Surroundings, operator};
 use crate::store::{Look, Store};
 use futures::future::join_all;
 use sentinell_adapters::slack as adapters;
-use sentinell_core::ports::{Tool, ToolError};
+use sentinell_core::ports::{Actuator, Tool, ToolError};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,12 @@ fn off(how: impl Into<String>) -> State {
 }
 
 /// Looks at everything side by side; changes nothing.
-pub async fn examine(config: &Config, around: &Surroundings, eyes: Vec<Arc<dyn Tool>>) -> Vec<Finding> {
+pub async fn examine(
+    config: &Config,
+    around: &Surroundings,
+    eyes: Vec<Arc<dyn Tool>>,
+    hands: Vec<Arc<dyn Actuator>>,
+) -> Vec<Finding> {
     let mut findings = vec![
         Finding::new("database", database(config.database.url()).await),
         Finding::new("operator's token", token(config, around)),
@@ -76,6 +81,7 @@ pub async fn examine(config: &Config, around: &Surroundings, eyes: Vec<Arc<dyn T
         findings.push(Finding::new("eyes", off(how)));
     }
     findings.extend(join_all(eyes.iter().map(|eye| look(eye.as_ref()))).await);
+    findings.extend(reach(&hands).await);
     findings.extend(senders(&config.auth.senders));
     findings.extend(ears::ears(config));
     findings.extend(memory::memory(config).await);
@@ -140,6 +146,27 @@ async fn port(config: &Config) -> State {
         }
         Err(error) => broken(format!("{}: {error}; choose another with `listen`", config.listen)),
     }
+}
+
+/// Whether the hands reach what they would act on; nothing is touched.
+async fn reach(hands: &[Arc<dyn Actuator>]) -> Vec<Finding> {
+    if hands.is_empty() {
+        let how = "nothing is ever changed: no hands are set up (docs/actions.md)";
+        return vec![Finding::new("hands", off(how))];
+    }
+    join_all(hands.iter().map(|hand| async move {
+        let kinds: Vec<String> = hand.kinds().into_iter().map(|(kind, _)| kind).collect();
+        let room = kinds.first().and_then(|kind| kind.split_once('.')).map_or("hand", |(room, _)| room);
+        let state = match tokio::time::timeout(PATIENCE, hand.check()).await {
+            Err(_) => broken(format!("it did not answer within {} s", PATIENCE.as_secs())),
+            Ok(Ok(Some(found))) => fine(format!("{found}; {}", kinds.join(", "))),
+            Ok(Ok(None)) => fine(kinds.join(", ")),
+            Ok(Err(ToolError::Denied(why))) => broken(format!("it refuses: {why}")),
+            Ok(Err(error)) => broken(format!("{error}")),
+        };
+        Finding::new(&format!("{room} hands"), state)
+    }))
+    .await
 }
 
 async fn look(eye: &dyn Tool) -> Finding {

@@ -9,6 +9,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("mend-the-service.md", include_str!("../runbooks/mend-the-service.md")),
     ("look-after-the-node.md", include_str!("../runbooks/look-after-the-node.md")),
     ("make-room.md", include_str!("../runbooks/make-room.md")),
+    ("start-the-container.md", include_str!("../runbooks/start-the-container.md")),
+    ("start-the-unit.md", include_str!("../runbooks/start-the-unit.md")),
 ];
 
 /// A runbook and the name of its file.
@@ -48,6 +50,16 @@ pub fn documents(folder: Option<&Path>) -> Result<Vec<Document>, Vec<String>> {
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
+/// Rooms of hands whose built-in runbooks speak only where the hands are: on a cluster nobody needs to hear of containers of Docker.
+const ONLY_WITH_HANDS: [&str; 2] = ["docker.", "systemd."];
+
+/// Whether a runbook is of use where these kinds of actions can be done.
+pub fn is_of_use(document: &Document, kinds: &[String]) -> bool {
+    let kind = document.runbook.action.as_ref().map_or("", |action| action.kind.as_str());
+    let bound = document.name.starts_with("built-in/") && ONLY_WITH_HANDS.iter().any(|room| kind.starts_with(room));
+    !bound || kinds.iter().any(|known| known == kind)
+}
+
 fn markdown_files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
@@ -58,6 +70,18 @@ fn markdown_files(folder: &Path) -> Vec<std::path::PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_started_again_only_where_there_are_hands_on_containers() {
+        let kinds = |kinds: &[&str]| {
+            let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            let mut documents = documents(None).unwrap();
+            documents.retain(|document| is_of_use(document, &kinds));
+            documents.len()
+        };
+        assert_eq!(kinds(&["kubernetes.scale"]), BUILT_IN.len() - 2);
+        assert_eq!(kinds(&["docker.restart", "systemd.restart"]), BUILT_IN.len());
+    }
 
     #[test]
     fn the_operators_runbooks_come_first_and_a_broken_one_is_named() {

@@ -1142,7 +1142,7 @@ export interface components {
             blast_radius: Record<string, never>;
             /** @description Who approved or rejected it. */
             decided_by?: string | null;
-            /** @description `{"argv": […]}`: what exactly runs. */
+            /** @description `{"argv": […]}` or `{"http": {method, url, headers, body, expect}}`: what exactly runs or is sent. */
             deed: Record<string, never>;
             /** @description production, staging, … */
             environment: string;

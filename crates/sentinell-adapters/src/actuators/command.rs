@@ -1,6 +1,7 @@
 //! Runbook commands that the operator declared: a pinned program, an argument vector with typed parameters, how to take it
 //! back, how to see whether it happened. Never a shell.
 
+use super::params::{self, fill};
 use crate::process::{Limits, Program, RunError};
 use crate::text::{clip, one_line};
 use sentinell_core::action::{Action, ActionDraft, BlastRadius, Deed, Plan, Verification};
@@ -10,24 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a parameter may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParamKind {
-    /// A whole number.
-    Integer {
-        /// Smallest.
-        min: i64,
-        /// Largest.
-        max: i64,
-    },
-    /// One of these words.
-    OneOf(Vec<String>),
-    /// Letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most this many bytes.
-    Identifier {
-        /// Bytes at most.
-        max: usize,
-    },
-}
+pub use super::params::ParamKind;
 
 /// One declared command, `command.<name>`.
 #[derive(Debug, Clone)]
@@ -121,7 +105,7 @@ impl Commands {
 
     async fn act(&self, action: &Action, warrant: Warrant) -> Result<String, ActError> {
         let spec = self.declared(action).map_err(ActError::NotStarted)?;
-        let Deed::Argv(words) = &action.plan.deed;
+        let words = action.plan.deed.argv().unwrap_or_default();
         let permit = warrant.redeem(&action.hash(), self.clock.now()).map_err(ActError::NotStarted)?;
         let time = spec.timeout.min(Duration::from_millis(permit.millis_left));
         let program = for_deed(&spec.program, action);
@@ -159,8 +143,7 @@ fn for_deed(program: &Program, action: &Action) -> Program {
 impl Actuator for Commands {
     fn kinds(&self) -> Vec<(String, String)> {
         let line = |(kind, spec): (&String, &CommandSpec)| {
-            let params: Vec<String> = spec.params.iter().map(|(name, kind)| format!("{name}={kind}")).collect();
-            let params = if params.is_empty() { String::new() } else { format!("; {}", params.join(", ")) };
+            let params = params::help(&spec.params);
             (kind.clone(), format!("{}; target {}{params}", spec.description, spec.target))
         };
         self.specs.iter().map(line).collect()
@@ -186,16 +169,7 @@ impl CommandSpec {
     }
 
     fn check_params(&self, params: &BTreeMap<String, String>) -> Result<(), String> {
-        if let Some(name) = params.keys().find(|name| !self.params.contains_key(*name)) {
-            return Err(format!("command.{} has no parameter `{}`", self.name, one_line(name, 60)));
-        }
-        for (name, kind) in &self.params {
-            let value = params.get(name).ok_or_else(|| format!("parameter `{name}` is missing; it is {kind}"))?;
-            if !kind.fits(value) {
-                return Err(format!("{name}=`{}` is not {kind}", one_line(value, 60)));
-            }
-        }
-        Ok(())
+        params::check(&format!("command.{}", self.name), &self.params, params)
     }
 
     fn problems(&self) -> Vec<String> {
@@ -209,69 +183,9 @@ impl CommandSpec {
         let check = self.check.iter().flat_map(|(_, args)| args);
         let reads = self.verification.queries.iter().flat_map(|query| query.args.values());
         let texts = self.args.iter().chain(self.undo.iter().flatten()).chain(check).chain(reads);
-        let used: Vec<&str> = texts.flat_map(|text| placeholders(text)).collect();
-        for name in used.iter().filter(|name| !self.params.contains_key(**name)) {
-            problems.push(format!("command `{}` uses `{{{name}}}`, which is no parameter", self.name));
-        }
-        for name in self.params.keys().filter(|name| !used.contains(&name.as_str())) {
-            problems.push(format!("command `{}` does not use its parameter `{name}`", self.name));
-        }
+        problems.extend(params::misused(&format!("command `{}`", self.name), &self.params, texts));
         problems
     }
-}
-
-impl ParamKind {
-    fn fits(&self, value: &str) -> bool {
-        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        match self {
-            // Written back, it must be the same: no signs, blanks or leading zeros that a program might read otherwise.
-            Self::Integer { min, max } => {
-                value.parse::<i64>().is_ok_and(|n| n >= *min && n <= *max && n.to_string() == value)
-            }
-            Self::OneOf(words) => words.iter().any(|word| word == value),
-            Self::Identifier { max } => {
-                value.len() <= *max
-                    && value.starts_with(|c: char| c.is_ascii_alphanumeric())
-                    && value.chars().all(inner)
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for ParamKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Integer { min, max } => write!(f, "a number from {min} to {max}"),
-            Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
-            Self::Identifier { max } => {
-                write!(f, "a name of at most {max} letters, digits, dots, dashes or underscores")
-            }
-        }
-    }
-}
-
-/// The names between braces.
-fn placeholders(text: &str) -> Vec<&str> {
-    text.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name)).collect()
-}
-
-/// Puts parameters into a text; a value is never looked into again.
-fn fill(text: &str, params: &BTreeMap<String, String>) -> String {
-    let mut parts = text.split('{');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once('}').and_then(|(name, rest)| Some((params.get(name)?, rest))) {
-            Some((value, rest)) => {
-                out.push_str(value);
-                out.push_str(rest);
-            }
-            None => {
-                out.push('{');
-                out.push_str(part);
-            }
-        }
-    }
-    out
 }
 
 impl std::fmt::Debug for Commands {

@@ -1,12 +1,16 @@
-//! kubectl's hands on Deployments: roll back, restart, scale, under an acting identity of their own.
+//! kubectl's hands on Deployments, pods and nodes, under an acting identity of their own.
 
+mod away;
+mod change;
 mod deed;
+mod rollout;
+mod swap;
 mod target;
 mod world;
 
 use crate::kubectl::{Kubectl, complaint};
 use crate::process::{Limits, RunError};
-use crate::text::{arg, clip, known_args, one_line};
+use crate::text::{clip, one_line};
 use deed::KubeDeed;
 use sentinell_core::action::{Action, ActionDraft, BlastRadius, Deed, Expectation, Plan, Verification};
 use sentinell_core::approval::Warrant;
@@ -16,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use target::Target;
-use world::{World, look};
+use world::look;
 
 const UNDO: &str = "kubernetes.rollout_undo";
 const RESTART: &str = "kubernetes.rollout_restart";
@@ -33,6 +37,12 @@ pub struct KubernetesHandsSettings {
     pub environment: String,
     /// More pods than this are never asked for.
     pub max_replicas: u64,
+    /// How images may begin besides those of the repository that a container uses already.
+    pub images: Vec<String>,
+    /// Environment variables whose value may be changed.
+    pub variables: Vec<String>,
+    /// No node with more pods than this is drained; 0: none is.
+    pub max_drained_pods: u64,
     /// For how long it must stay well, seconds.
     pub hold_seconds: u32,
     /// How often to look, seconds.
@@ -47,6 +57,9 @@ impl Default for KubernetesHandsSettings {
             environments: BTreeMap::new(),
             environment: "default".into(),
             max_replicas: 50,
+            images: vec![],
+            variables: vec![],
+            max_drained_pods: 0,
             hold_seconds: 10,
             every_seconds: 2,
             within_seconds: 120,
@@ -54,16 +67,12 @@ impl Default for KubernetesHandsSettings {
     }
 }
 
-/// The hands for `kubernetes.rollout_undo`, `kubernetes.rollout_restart` and `kubernetes.scale`.
+/// The hands for `kubernetes.*`.
 pub struct KubernetesHands {
     kubectl: Kubectl,
     settings: KubernetesHandsSettings,
     clock: Arc<dyn Clock>,
 }
-
-/// One right that a deed needs: verb and resource.
-type Right = (&'static str, &'static str);
-const SEE: [Right; 2] = [("get", "deployments.apps"), ("list", "replicasets.apps")];
 
 impl KubernetesHands {
     /// Hands with an acting identity, which should not be the reading one.
@@ -72,122 +81,32 @@ impl KubernetesHands {
     }
 
     async fn make_plan(&self, draft: &ActionDraft) -> Result<Plan, ToolError> {
-        let target = Target::parse(&draft.target).map_err(ToolError::BadQuery)?;
-        let known: &[&str] = match draft.kind.as_str() {
-            UNDO => &["to_revision"],
-            RESTART => &[],
-            SCALE => &["replicas"],
-            other => return Err(ToolError::BadQuery(format!("no action `{}`", one_line(other, 80)))),
-        };
-        known_args(&draft.params, known).map_err(ToolError::BadQuery)?;
-        self.check_rights(&draft.kind, &target).await?;
-        let world = look(&self.kubectl, &target).await?;
-        if !world.settled {
-            return Err(ToolError::Retry(format!("the cluster has not yet taken in the newest {}", target.name)));
-        }
         match draft.kind.as_str() {
-            UNDO => self.plan_undo(draft, &target, &world),
-            RESTART => self.plan_restart(&target, &world),
-            _ => self.plan_scale(draft, &target, &world),
+            UNDO | RESTART | SCALE => self.plan_rollout(draft).await,
+            away::DELETE => self.plan_delete(draft).await,
+            away::DRAIN => self.plan_drain(draft).await,
+            kind if change::KINDS.iter().any(|(known, _)| *known == kind) => self.plan_change(draft).await,
+            other => Err(ToolError::BadQuery(format!("no action `{}`", one_line(other, 80)))),
         }
     }
 
-    /// Asks the cluster whether the acting identity may do all of it, and says exactly what is missing.
-    async fn check_rights(&self, kind: &str, target: &Target) -> Result<(), ToolError> {
-        let mut rights = SEE.to_vec();
-        match kind {
-            SCALE => rights.extend([("get", "deployments.apps/scale"), ("update", "deployments.apps/scale")]),
-            _ => rights.push(("patch", "deployments.apps")),
-        }
-        let asked = rights.iter().map(|(verb, resource)| self.kubectl.may(verb, resource, &target.namespace));
-        let answers = futures::future::join_all(asked).await;
-        let mut missing = vec![];
-        for (right, may) in rights.iter().zip(answers) {
-            if !may? {
-                missing.push(*right);
-            }
-        }
-        if missing.is_empty() { Ok(()) } else { Err(ToolError::Denied(denial(kind, target, &missing))) }
-    }
-
-    fn plan_undo(&self, draft: &ActionDraft, target: &Target, world: &World) -> Result<Plan, ToolError> {
-        let refuse = |why: String| Err(ToolError::BadQuery(why));
-        if world.paused {
-            return refuse(format!("the rollout of {} is paused; kubectl does not undo a paused one", target.name));
-        }
-        let chosen = match arg(&draft.params, "to_revision") {
-            None => world.healthy_before(),
-            Some(text) => {
-                let wanted = text.parse::<u64>().ok();
-                let found = world.revisions.iter().find(|revision| Some(revision.number) == wanted);
-                if found.is_none_or(|revision| revision.number == world.revision) {
-                    return refuse(format!(
-                        "to_revision={} is no other revision of {}",
-                        one_line(text, 20),
-                        target.name
-                    ));
-                }
-                found
-            }
-        };
-        let Some(back) = chosen else {
-            return refuse(format!("{} has no earlier revision to go back to", target.name));
-        };
-        let current = world.revisions.iter().find(|revision| revision.number == world.revision);
-        let images = current.map_or("?", |revision| revision.images.as_str());
-        let description = format!(
-            "{} pods of {} go from revision {} ({images}) back to revision {} ({})",
-            world.replicas, target.name, world.revision, back.number, back.images
-        );
-        let (deed, undo) = (KubeDeed::Undo { to: back.number }, KubeDeed::Undo { to: world.revision });
-        let precondition =
-            format!("revision {} is current and revision {} is in the history", world.revision, back.number);
-        let mut plan = self.plan_for(target, &deed, world.replicas, description, precondition);
-        plan.undo = Some(undo.deed(target));
-        // Back to a revision of which not one pod ran would make nothing better.
-        plan.undo_if_unhelpful = current.is_some_and(|revision| revision.ready > 0);
-        Ok(plan)
-    }
-
-    fn plan_restart(&self, target: &Target, world: &World) -> Result<Plan, ToolError> {
-        if world.paused || world.replicas == 0 {
-            let why = if world.paused { "its rollout is paused" } else { "it is scaled to 0" };
-            return Err(ToolError::BadQuery(format!("{} cannot be restarted: {why}", target.name)));
-        }
-        let deed = KubeDeed::Restart { generation: world.generation, annotated: world.annotated };
-        let description = format!("{} pods of {} are replaced one by one", world.replicas, target.name);
-        let precondition = format!("generation {} is current (the API server checks it)", world.generation);
-        Ok(self.plan_for(target, &deed, world.replicas, description, precondition))
-    }
-
-    fn plan_scale(&self, draft: &ActionDraft, target: &Target, world: &World) -> Result<Plan, ToolError> {
-        let (from, max) = (world.replicas, self.settings.max_replicas);
-        let wanted = arg(&draft.params, "replicas").and_then(|text| text.parse::<u64>().ok());
-        let wanted = wanted.filter(|wanted| *wanted >= 1 && *wanted <= max);
-        let to = wanted.ok_or_else(|| ToolError::BadQuery(format!("replicas must be a number from 1 to {max}")))?;
-        if to == from {
-            return Err(ToolError::BadQuery(format!("{} has {from} replicas already", target.name)));
-        }
-        let description = format!("{} goes from {from} to {to} pods", target.name);
-        let precondition = format!("it has {from} replicas (kubectl checks it)");
-        let deed = KubeDeed::Scale { from, to };
-        let mut plan = self.plan_for(target, &deed, from.abs_diff(to), description, precondition);
-        plan.undo = Some(KubeDeed::Scale { from: to, to: from }.deed(target));
-        plan.undo_if_unhelpful = true;
-        Ok(plan)
-    }
-
-    fn plan_for(&self, target: &Target, deed: &KubeDeed, objects: u64, text: String, precondition: String) -> Plan {
-        let Target { namespace, name } = target;
+    fn plan_of(
+        &self,
+        deed: Deed,
+        (namespace, name): (&str, &str),
+        objects: u64,
+        text: String,
+        precondition: String,
+    ) -> Plan {
         let environment = self.settings.environments.get(namespace).unwrap_or(&self.settings.environment);
         let query = Query {
             id: "v1".into(),
             tool: "kubernetes".into(),
-            args: BTreeMap::from([("namespace".into(), namespace.clone()), ("logs".into(), "none".into())]),
+            args: BTreeMap::from([("namespace".into(), namespace.to_owned()), ("logs".into(), "none".into())]),
             why: format!("is {name} well?"),
         };
         Plan {
-            deed: deed.deed(target),
+            deed,
             undo: None,
             undo_if_unhelpful: false,
             environment: environment.clone(),
@@ -204,12 +123,18 @@ impl KubernetesHands {
     }
 
     async fn act(&self, action: &Action, warrant: Warrant) -> Result<String, ActError> {
-        let (target, deed) = read(action).map_err(ActError::NotStarted)?;
-        self.still_right(action, &target, &deed).await.map_err(ActError::NotStarted)?;
-        let Deed::Argv(words) = &action.plan.deed;
+        match action.kind.as_str() {
+            UNDO | RESTART | SCALE => {
+                let (target, deed) = read(action).map_err(ActError::NotStarted)?;
+                self.still_right(action, &target, &deed).await.map_err(ActError::NotStarted)?;
+            }
+            away::DELETE | away::DRAIN => away::read(action).map_err(ActError::NotStarted)?,
+            _ => drop(change::read(action).map_err(ActError::NotStarted)?),
+        }
+        let words = action.plan.deed.argv().unwrap_or_default();
         let permit = warrant.redeem(&action.hash(), self.clock.now()).map_err(ActError::NotStarted)?;
         let limits = Limits { time: Duration::from_millis(permit.millis_left), ..Limits::seconds(0) };
-        match self.kubectl.run(&words[1..], limits).await {
+        match self.kubectl.run(words.get(1..).unwrap_or_default(), limits).await {
             Ok(ended) if ended.code == Some(0) => Ok(clip(ended.stdout.trim(), 4000)),
             Ok(ended) => Err(failure(&ended.stderr)),
             Err(RunError::NotStarted(why)) => Err(ActError::NotStarted(why)),
@@ -234,6 +159,11 @@ impl KubernetesHands {
     }
 
     async fn look_whether(&self, action: &Action) -> Result<Applied, ToolError> {
+        match action.kind.as_str() {
+            UNDO | RESTART | SCALE => {}
+            away::DELETE | away::DRAIN => return self.pods_show(action).await,
+            _ => return self.change_shows(action).await,
+        }
         let (target, deed) = read(action).map_err(ToolError::BadQuery)?;
         for _ in 1..LOOKS {
             let world = look(&self.kubectl, &target).await?;
@@ -256,7 +186,9 @@ impl Actuator for KubernetesHands {
             (RESTART, "target deployment/<namespace>/<name>; replaces its pods one by one"),
             (SCALE, "target deployment/<namespace>/<name>; replicas=<number>"),
         ];
-        kinds.map(|(kind, text)| (kind.to_owned(), text.to_owned())).to_vec()
+        let drains = (self.settings.max_drained_pods > 0).then_some((away::DRAIN, away::DRAIN_HELP));
+        let more = change::KINDS.into_iter().chain([(away::DELETE, away::DELETE_HELP)]).chain(drains);
+        kinds.into_iter().chain(more).map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect()
     }
 
     fn plan<'a>(&'a self, draft: &'a ActionDraft) -> BoxFuture<'a, Result<Plan, ToolError>> {
@@ -290,23 +222,6 @@ fn failure(stderr: &str) -> ActError {
     let (ToolError::Retry(text) | ToolError::BadQuery(text) | ToolError::Denied(text)) = complaint(stderr);
     let lost = ["Unable to connect", "imeout", "timed out", "connection", "EOF", "TLS", "etcdserver", "InternalError"];
     if lost.iter().any(|word| text.contains(word)) { ActError::Unknown(text) } else { ActError::Failed(text) }
-}
-
-fn denial(kind: &str, target: &Target, missing: &[Right]) -> String {
-    let what: Vec<String> = missing.iter().map(|(verb, resource)| format!("{verb} {resource}")).collect();
-    let rule = |(verb, resource): &Right| {
-        let resource = resource.replace(".apps", "");
-        format!("{{apiGroups: [\"apps\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}}")
-    };
-    let rules: Vec<String> = missing.iter().map(rule).collect();
-    format!(
-        "{kind} on {}: the acting identity may not {} in namespace {}; a Role there with these rules, bound to it, would \
-         allow it: {}",
-        target.name,
-        what.join(", "),
-        target.namespace,
-        rules.join(", ")
-    )
 }
 
 impl std::fmt::Debug for KubernetesHands {

@@ -1,16 +1,13 @@
 //! Amazon CloudWatch (or what speaks its API): lines of the log groups that bear the service's name, the metrics that have it
 //! as a dimension, and the alarms that ring. Signed by ourselves, without Amazon's libraries: every call is a POST of JSON.
 
-mod call;
 mod logs;
 mod metrics;
-mod sign;
-mod who;
 
 use super::gathered::Gathered;
+use crate::aws::{Caller, Protocol, Service};
 use crate::text::{arg, known_args, label, one_line};
 use crate::window::{self, Window};
-use call::{Caller, LOGS, MONITORING};
 use sentinell_core::evidence::{Gap, Observation, Query};
 use sentinell_core::investigation::Investigation;
 use sentinell_core::ports::{BoxFuture, Clock, Question, Tool, ToolError};
@@ -18,8 +15,18 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use sign::AwsKeys;
-pub use who::AwsIdentity;
+pub use crate::aws::{AwsIdentity, AwsKeys};
+
+/// Logs of CloudWatch.
+const LOGS: Service = Service {
+    name: "logs",
+    protocol: Protocol::Json { target: "Logs_20140328", content_type: "application/x-amz-json-1.1" },
+};
+/// Metrics and alarms of CloudWatch.
+const MONITORING: Service = Service {
+    name: "monitoring",
+    protocol: Protocol::Json { target: "GraniteServiceVersion20100801", content_type: "application/x-amz-json-1.0" },
+};
 
 /// Bytes of a query of Logs Insights that a question may bring.
 const MAX_QUERY: usize = 2000;

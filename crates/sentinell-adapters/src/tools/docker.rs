@@ -8,18 +8,20 @@ mod container;
 mod lines;
 
 use super::gathered::{Gathered, Part};
-use crate::http::{HeaderMap, Http, HttpLimits, Method, Url, base_url, under};
+use crate::docker::{Engine, Known};
+use crate::http::HttpLimits;
 use crate::text::{arg, known_args, label, one_line};
 use crate::window::{self, Stretch, Window};
-use container::{Container, Known};
+use container::Container;
 use sentinell_core::evidence::{Change, Gap, LogLine, Observation, Query, Telemetry};
 use sentinell_core::investigation::Investigation;
 use sentinell_core::ports::{BoxFuture, Clock, Question, Tool, ToolError};
 use sentinell_core::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use crate::docker::DockerAt;
 
 /// Containers of one look.
 const MAX_CONTAINERS: usize = 8;
@@ -29,15 +31,6 @@ const LINES: [usize; 2] = [2000, 200];
 const NEWS: i64 = 24 * 3_600_000;
 /// What happens to containers and is worth knowing. Runs of commands inside are not: their arguments may hold anything.
 const EVENTS: &str = r#"{"type":["container"],"event":["create","start","restart","stop","kill","die","oom","destroy","pause","unpause","health_status"]}"#;
-
-/// How an engine is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DockerAt {
-    /// Its socket.
-    Socket(PathBuf),
-    /// A proxy before it that lets only reads through.
-    Url(String),
-}
 
 /// Which engine.
 #[derive(Debug, Clone)]
@@ -50,8 +43,7 @@ pub struct DockerSettings {
 
 /// The tool `docker`.
 pub struct Docker {
-    http: Http,
-    base: Url,
+    engine: Engine,
     host: String,
     clock: Arc<dyn Clock>,
     describe: String,
@@ -64,16 +56,13 @@ impl Docker {
     /// If the address makes no sense.
     pub fn new(settings: DockerSettings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let limits = HttpLimits { body: 8 << 20, ..HttpLimits::default() };
-        let (http, base) = match &settings.at {
-            DockerAt::Socket(path) => (Http::over_socket(limits, path)?, base_url("http://docker")?),
-            DockerAt::Url(url) => (Http::new(limits)?, base_url(url)?),
-        };
+        let engine = Engine::new(&settings.at, limits)?;
         let describe = format!(
             "reads the containers of a Docker engine: state, exit codes, restarts, health, memory, events and logs; args: service, \
              container (an exact name; neither: every container that is not well), {}",
             window::HELP
         );
-        Ok(Self { http, base, host: settings.host, clock, describe })
+        Ok(Self { engine, host: settings.host, clock, describe })
     }
 
     async fn look(&self, query: &Query) -> Result<Observation, ToolError> {
@@ -81,7 +70,7 @@ impl Docker {
         let known: Vec<&str> = ["service", "namespace", "container"].iter().chain(&window::ARGS).copied().collect();
         known_args(args, &known).map_err(ToolError::BadQuery)?;
         let window = Window::of(args, self.clock.now()).map_err(ToolError::BadQuery)?;
-        let all = self.list().await?;
+        let all = self.engine.list().await?;
         let (service, name) = (arg(args, "service"), arg(args, "container"));
         let mut meant: Vec<&Known> = match (service, name) {
             (None, None) => all.iter().filter(|one| one.is_unwell()).collect(),
@@ -141,7 +130,7 @@ impl Docker {
         let path = |rest: &str| format!("containers/{}/{rest}", known.id);
         let inspect = path("json");
         let (details, calm, trouble) = futures::join!(
-            self.json(&inspect, &[]),
+            self.engine.json(&inspect, &[]),
             self.lines(known, window.calm),
             self.lines(known, Some(window.trouble))
         );
@@ -169,7 +158,7 @@ impl Docker {
         });
         seen.telemetry.extend(made(known, &container, subject, window.trouble.0 - NEWS));
         if container.running {
-            match self.json(&path("stats"), &[("stream", "false"), ("one-shot", "true")]).await {
+            match self.engine.json(&path("stats"), &[("stream", "false"), ("one-shot", "true")]).await {
                 Ok(stats) => seen.telemetry.extend(container.figures(&stats, subject, &source, now)),
                 Err(error) => seen.gaps.push(lost("memory and processes", error)),
             }
@@ -190,16 +179,9 @@ impl Docker {
         }
     }
 
-    async fn list(&self) -> Result<Vec<Known>, ToolError> {
-        let answer = self.json("containers/json", &[("all", "true")]).await?;
-        let all = answer.as_array().ok_or_else(|| ToolError::BadQuery("the answer is none of Docker's".to_owned()))?;
-        Ok(all.iter().filter_map(Known::of).collect())
-    }
-
     async fn events(&self, (from, to): Stretch) -> Result<Vec<Value>, ToolError> {
         let (since, until) = ((from / 1000).to_string(), (to / 1000).to_string());
-        let body = self.get("events", &[("since", &since), ("until", &until), ("filters", EVENTS)]).await?;
-        Ok(serde_json::Deserializer::from_slice(&body).into_iter::<Value>().map_while(Result::ok).collect())
+        self.engine.documents("events", &[("since", &since), ("until", &until), ("filters", EVENTS)]).await
     }
 
     /// The newest lines of a stretch as the engine frames them, and whether there may be more.
@@ -218,7 +200,7 @@ impl Docker {
                 ("until", until.as_str()),
                 ("tail", tail.as_str()),
             ];
-            answer = self.get(&path, &query).await.map(|bytes| (lines::count(&bytes) >= lines, bytes));
+            answer = self.engine.get(&path, &query).await.map(|bytes| (lines::count(&bytes) >= lines, bytes));
             match &answer {
                 // Too much at once.
                 Err(ToolError::BadQuery(_)) => {}
@@ -226,27 +208,6 @@ impl Docker {
             }
         }
         answer.map(|(cut, bytes)| (bytes, cut))
-    }
-
-    async fn json(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ToolError> {
-        let body = self.get(path, query).await?;
-        serde_json::from_slice(&body).map_err(|error| ToolError::BadQuery(format!("the answer is not JSON: {error}")))
-    }
-
-    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, ToolError> {
-        let mut url = under(&self.base, path);
-        url.query_pairs_mut().extend_pairs(query);
-        let (status, _, body) = self.http.send(Method::GET, url, HeaderMap::new(), vec![]).await?;
-        let why = || {
-            let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-            format!("{status}: {}", one_line(said["message"].as_str().unwrap_or_default(), 300))
-        };
-        match status.as_u16() {
-            200..300 => Ok(body),
-            401 | 403 => Err(ToolError::Denied(why())),
-            500.. => Err(ToolError::Retry(why())),
-            _ => Err(ToolError::BadQuery(why())),
-        }
     }
 
     /// Whether a signal is about the machine of this engine.
@@ -306,7 +267,7 @@ impl Tool for Docker {
 
     fn check<'a>(&'a self) -> BoxFuture<'a, Result<Option<String>, ToolError>> {
         Box::pin(async {
-            let all = self.list().await.map_err(|error| match error {
+            let all = self.engine.list().await.map_err(|error| match error {
                 ToolError::Retry(why) => {
                     ToolError::Retry(format!("{why}; does the engine run, and may this user open its socket?"))
                 }

@@ -3,6 +3,7 @@
 
 mod journal;
 mod proc;
+mod unit;
 
 use crate::process::Program;
 use crate::text::{arg, known_args, label, one_line};
@@ -27,6 +28,8 @@ pub struct MachineSettings {
     pub units: Vec<String>,
     /// The journal's reader; none: the journal is not read.
     pub journalctl: Option<Program>,
+    /// What tells the state of units (`systemctl`); none: it is not looked at.
+    pub systemctl: Option<Program>,
 }
 
 /// The tool `machine`.
@@ -48,8 +51,9 @@ impl Machine {
             ),
             None => String::new(),
         };
+        let unit = settings.systemctl.as_ref().map_or("", |_| ", what=unit (how a systemd unit is) with unit");
         let describe = format!(
-            "reads the machine {}: args: what=state (load, memory, disks, busiest processes now){journal}",
+            "reads the machine {}: args: what=state (load, memory, disks, busiest processes now){journal}{unit}",
             settings.host
         );
         Self { settings, clock, describe }
@@ -73,7 +77,13 @@ impl Machine {
                 let window = Window::of(args, self.clock.now()).map_err(ToolError::BadQuery)?;
                 journal::read(program, &self.settings.host, unit.as_deref(), window).await
             }
-            other => Err(ToolError::BadQuery(format!("what is state or journal, not `{}`", one_line(other, 40)))),
+            "unit" => {
+                let program = self.settings.systemctl.as_ref();
+                let program = program.ok_or_else(|| ToolError::Denied("there is no systemctl to ask".into()))?;
+                let name = arg(args, "unit").ok_or_else(|| ToolError::BadQuery("unit=<name> is missing".into()))?;
+                unit::read(program, &self.unit(name)?, self.clock.now()).await
+            }
+            other => Err(ToolError::BadQuery(format!("what is state, journal or unit, not `{}`", one_line(other, 40)))),
         }
     }
 
@@ -126,6 +136,9 @@ impl Tool for Machine {
         let mut questions = vec![];
         if here || unit.is_some() {
             questions.push(question("state", None, "is the machine itself out of something?"));
+        }
+        if let (Some(_), Some(unit)) = (&self.settings.systemctl, &unit) {
+            questions.push(question("unit", Some(("unit", unit.clone())), "does the unit run?"));
         }
         if self.settings.journalctl.is_some() && (here || unit.is_some()) {
             let unit = unit.map(|unit| ("unit", unit));

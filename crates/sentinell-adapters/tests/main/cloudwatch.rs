@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-struct Moto {
-    url: String,
+pub struct Moto {
+    pub url: String,
     child: Child,
 }
 
@@ -24,7 +24,7 @@ impl Drop for Moto {
 }
 
 impl Moto {
-    async fn start(program: &str) -> Self {
+    pub async fn start(program: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -38,7 +38,7 @@ impl Moto {
         panic!("moto does not come up");
     }
 
-    async fn post(&self, path: &str, headers: &[(&'static str, &str)], body: String) -> String {
+    pub async fn post(&self, path: &str, headers: &[(&'static str, &str)], body: String) -> String {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
@@ -52,7 +52,7 @@ impl Moto {
     }
 
     /// A call that nobody checks the signature of, since checking was not asked for yet.
-    async fn unchecked(&self, service: &str, target: &str, body: Value) {
+    pub async fn unchecked(&self, service: &str, target: &str, body: Value) {
         let proof = format!(
             "AWS4-HMAC-SHA256 Credential=x/20261122/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=x"
         );
@@ -65,7 +65,7 @@ impl Moto {
         self.post("/", &headers, body.to_string()).await;
     }
 
-    async fn iam(&self, form: &str) -> String {
+    pub async fn iam(&self, form: &str) -> String {
         let proof =
             "AWS4-HMAC-SHA256 Credential=x/20261122/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
         let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", proof)];

@@ -1,5 +1,7 @@
 //! A real Kubernetes: started from the shared folder for this test, or the running one in the folder `SENTINELL_CLUSTER`.
 
+mod changes;
+
 use super::case::{action, args, ask, case, clock, first_look, warrant_for};
 use sentinell_adapters::actuators::kubernetes::{KubernetesHands, KubernetesHandsSettings};
 use sentinell_adapters::kubectl::Kubectl;
@@ -179,8 +181,7 @@ async fn planned(hands: &KubernetesHands, kind: &str, params: &[(&str, &str)]) -
 }
 
 fn words(deed: &Deed) -> String {
-    let Deed::Argv(words) = deed;
-    words.join(" ")
+    deed.argv().unwrap().join(" ")
 }
 
 #[tokio::test]
@@ -188,14 +189,17 @@ async fn a_real_cluster_is_seen_and_mended() {
     let Some(cluster) = Cluster::find() else { return };
     cluster.admin(&["create", "namespace", "shop"], None);
     let begun = Instant::now();
-    for stage in 0..6 {
+    for stage in 0..9 {
         match stage {
             0 => nobody_without_rights_sees_or_plans_anything(&cluster).await,
             1 => what_may_not_be_read_is_a_gap(&cluster).await,
             2 => secrets_are_names_and_crashes_have_words(&cluster).await,
             3 => a_bad_image_is_rolled_back_once(&cluster).await,
             4 => a_restart_happens_once(&cluster).await,
-            _ => a_scaling_happens_once_and_can_be_taken_back(&cluster).await,
+            5 => a_scaling_happens_once_and_can_be_taken_back(&cluster).await,
+            6 => changes::values_are_exchanged_once_and_back(&cluster).await,
+            7 => changes::a_pod_is_deleted_by_its_identity(&cluster).await,
+            _ => changes::the_last_node_is_never_closed(&cluster).await,
         }
         eprintln!("stage {stage} held after {:.1} s", begun.elapsed().as_secs_f64());
     }

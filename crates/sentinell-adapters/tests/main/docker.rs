@@ -10,14 +10,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// An engine of its own. Dropped, it and its containers are gone.
-struct Engine {
+pub struct Engine {
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let _ = self.try_docker(&["rm", "-f", "till-1", "booth", "swing"]);
+        let all = self.try_docker(&["ps", "-aq"]).unwrap_or_default();
+        let _ = self.try_docker(&["rm", "-f"].into_iter().chain(all.split_whitespace()).collect::<Vec<_>>());
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").arg(pid).status();
         let _ = self.child.wait();
@@ -26,7 +27,7 @@ impl Drop for Engine {
 
 impl Engine {
     /// None where there is no engine, or where we may not start one.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let there = |name: &str| ["/usr/bin", "/usr/sbin", "/bin"].iter().any(|dir| Path::new(dir).join(name).exists());
         let missing = ["dockerd", "docker", "containerd", "busybox", "tar"].into_iter().find(|name| !there(name));
         let root = is_root();
@@ -64,21 +65,21 @@ impl Engine {
         None
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
-    fn try_docker(&self, args: &[&str]) -> Option<String> {
+    pub fn try_docker(&self, args: &[&str]) -> Option<String> {
         let host = format!("unix://{}", self.socket().display());
         let done = Command::new("docker").args(["-H", &host]).args(args).output().ok()?;
         done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
     }
 
-    fn docker(&self, args: &[&str]) {
+    pub fn docker(&self, args: &[&str]) {
         assert!(self.try_docker(args).is_some(), "docker {args:?}");
     }
 
-    fn image(&self) {
+    pub fn image(&self) {
         let tree = self.folder.path().join("tree");
         std::fs::create_dir_all(tree.join("bin")).unwrap();
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists()).unwrap();

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 
 fn eye(units: &[&str], journalctl: Option<Program>) -> Machine {
     let units = units.iter().map(|unit| (*unit).to_owned()).collect();
-    Machine::new(MachineSettings { host: "booth-1".into(), units, journalctl }, clock())
+    Machine::new(MachineSettings { host: "booth-1".into(), units, journalctl, systemctl: None }, clock())
 }
 
 fn figure(seen: &Observation, wanted: &str, label: &str) -> Option<f64> {

@@ -123,7 +123,7 @@ pub struct ActionView {
     pub hash: String,
     /// What to do.
     pub kind: String,
-    /// `{"argv": […]}`: what exactly runs.
+    /// `{"argv": […]}` or `{"http": {method, url, headers, body, expect}}`: what exactly runs or is sent.
     #[schema(value_type = Object)]
     pub deed: Value,
     /// What it is done to.

@@ -1,7 +1,10 @@
 //! `sentinell config check`.
 
 use super::out;
-use crate::config::{Config as Settings, Habit, Model, Overrides, Senders, Surroundings, operator, settings_file};
+use crate::config::{
+    Config as Settings, Habit, Model, Overrides, Problems, Senders, Surroundings, operator, settings_file,
+};
+use crate::wire::server::declared_problems;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +41,11 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     let Config::Check { config } = args;
     let file = settings_file(around, Habit::Server, config.as_deref());
     let settings = Settings::load(around, Habit::Server, config.as_deref(), Overrides::default())?;
+    // What only the hands themselves know to be wrong: placeholders, addresses, headers.
+    let problems = declared_problems(&settings);
+    if !problems.is_empty() {
+        return Err(Problems(problems).into());
+    }
     let mut text = String::new();
     let source = file.map_or_else(|| "no file (defaults and environment)".into(), |file| file.display().to_string());
     writeln!(text, "configuration ok: {source}")?;
@@ -82,15 +90,25 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
         writeln!(text, "  log file    {}: {}", file.service, file.path.display())?;
     }
     ears(&mut text, &settings)?;
-    for command in &settings.commands {
-        writeln!(text, "  command     {}: {}", command.name, command.description)?;
-    }
+    hands(&mut text, &settings)?;
     mouths(&mut text, &settings)?;
     for name in UNUSED.iter().filter(|name| around.get(name).is_some()) {
         writeln!(text, "  note        {name} is set; this version does not use it")?;
     }
     out::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What may be touched.
+fn hands(text: &mut String, settings: &Settings) -> std::fmt::Result {
+    let regions = settings.eyes.aws.iter().filter_map(|aws| Some(("aws", aws.acting.as_ref()?.line())));
+    for (kind, what) in settings.hands.lines().into_iter().chain(regions) {
+        writeln!(text, "  {:<11} {what}", format!("{kind} hand"))?;
+    }
+    for command in &settings.commands {
+        writeln!(text, "  command     {}: {}", command.name, command.description)?;
+    }
+    Ok(())
 }
 
 /// What is listened to besides what is posted, and when it is not.

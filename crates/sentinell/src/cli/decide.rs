@@ -6,7 +6,9 @@ use super::{block_on, out};
 use crate::config::Surroundings;
 use crate::report::Paint;
 use crate::report::paint::plain;
+use crate::report::timeline::request;
 use anyhow::{Context, anyhow, bail};
+use sentinell_core::action::Deed;
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
@@ -103,16 +105,22 @@ async fn waiting(client: &Client, incident: &str, wanted: Option<&str>) -> anyho
 /// Everything that the hash covers, for a person.
 fn shown(action: &Value, paint: Paint) -> String {
     let text = |name: &str| plain(action[name].as_str().unwrap_or_default(), 200);
-    let argv = |deed: &Value| match deed["argv"].as_array() {
-        Some(words) => words.iter().map(|word| plain(&word.to_string(), 160)).collect::<Vec<_>>().join(" "),
-        None => "none".to_owned(),
+    let spelled = |deed: &Value| match serde_json::from_value(deed.clone()) {
+        Ok(Deed::Argv(words)) => {
+            let quoted = |word: String| plain(&Value::String(word).to_string(), 160);
+            words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+        }
+        Ok(Deed::Http(deed)) => request(&deed),
+        Err(_) if deed.is_null() => "none".to_owned(),
+        // A newer server knows deeds that this client does not: shown as they came.
+        Err(_) => plain(&deed.to_string(), 600),
     };
     let check = &action["verification"];
     let evidence: Vec<&str> = action["evidence"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut shown = format!("{} {} on {}\n", paint.bold(&text("id")), text("kind"), text("target"));
     for (label, line) in [
-        ("do", paint.bold(&argv(&action["deed"]))),
-        ("undo", argv(&action["undo"])),
+        ("do", paint.bold(&spelled(&action["deed"]))),
+        ("undo", spelled(&action["undo"])),
         ("check", plain(&check.to_string(), 300)),
         ("where", text("environment")),
         ("reach", plain(action["blast_radius"]["description"].as_str().unwrap_or_default(), 200)),

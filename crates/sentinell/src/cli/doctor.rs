@@ -6,7 +6,7 @@ use crate::config::{Config, Habit, Overrides, Surroundings};
 use crate::doctor::{Finding, State, examine};
 use crate::report::Paint;
 use crate::report::paint::{plain, wrap};
-use crate::wire::server::{eyes, github};
+use crate::wire::server::{eyes, github, hands};
 use sentinell_core::ports::{Clock, Tool};
 use serde_json::json;
 use std::path::PathBuf;
@@ -37,7 +37,8 @@ pub(super) fn run(args: &Args, around: &Surroundings) -> anyhow::Result<ExitCode
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut eyes = eyes(&config, &clock)?;
     eyes.extend(github(&config, &clock)?.map(|eye| eye as Arc<dyn Tool>));
-    let findings = block_on(async { Ok(examine(&config, around, eyes).await) })?;
+    let hands = hands(&config, &clock)?;
+    let findings = block_on(async { Ok(examine(&config, around, eyes, hands).await) })?;
     let sick = findings.iter().any(|finding| matches!(finding.state, State::Broken { .. }));
     if args.json {
         out::print_json(&json!({ "ok": !sick, "findings": findings }))?;

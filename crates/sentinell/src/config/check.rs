@@ -1,11 +1,13 @@
 //! From what was typed to what may be trusted: every problem at once, each with what to do.
 
 use super::eyes::RawEyes;
+use super::hands::RawHands;
 use super::raw::{Raw, RawGit, RawIdentity, RawKubernetes, RawPrometheus, RawRepo, RawWorker};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
-use super::{Config, Database, Mapping, Problems, Senders, Surroundings, slack, webhooks};
+use super::{Config, Database, Eyes, Hands, Mapping, Problems, Senders, Surroundings, slack, webhooks};
 use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +21,13 @@ struct Checker {
 
 impl Raw {
     /// Checks everything and builds the finished configuration; `found` are problems of reading the layers.
-    pub(super) fn check(self, around: &Surroundings, found: Vec<String>) -> Result<Config, Problems> {
+    pub(super) fn check(mut self, around: &Surroundings, found: Vec<String>) -> Result<Config, Problems> {
         let base = if self.base.as_os_str().is_empty() { around.folder.clone() } else { self.base.clone() };
         let mut check = Checker { base, problems: found };
         let policy = check.policy(&self);
         let listen = check.listen(self.listen.as_deref().unwrap_or("127.0.0.1:8000"));
         let auth = check.auth(&self, listen);
+        let (eyes, hands) = self.eyes_and_hands(&mut check);
         let config = Config {
             listen,
             database: check.database(self.database.as_deref().unwrap_or("sqlite://sentinell.db")),
@@ -36,21 +39,8 @@ impl Raw {
             model: self.model.check(&mut check.problems),
             kubernetes: self.kubernetes.and_then(|raw| check.kubernetes(raw)),
             prometheus: check.prometheus(self.prometheus),
-            eyes: RawEyes {
-                loki: self.loki,
-                elasticsearch: self.elasticsearch,
-                traces: self.traces,
-                probes: self.probes,
-                postgres: self.postgres,
-                redis: self.redis,
-                machine: self.machine,
-                aws: self.aws,
-                docker: self.docker,
-                github: self.github,
-                command: self.command,
-                mcp: self.mcp,
-            }
-            .check(&check.base, &mut check.problems),
+            eyes,
+            hands,
             log_files: self
                 .logs
                 .into_iter()
@@ -80,6 +70,33 @@ impl Raw {
             memory: self.memory.check(&mut check.problems),
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+    }
+
+    /// What is looked at, and what may be touched of it.
+    fn eyes_and_hands(&mut self, check: &mut Checker) -> (Eyes, Hands) {
+        let hands = RawHands {
+            docker: self.docker.as_mut().and_then(|docker| docker.acting.take()),
+            systemd: self.systemd.take(),
+            terraform: self.terraform.take(),
+            http: take(&mut self.http_actions),
+        };
+        let eyes = RawEyes {
+            loki: take(&mut self.loki),
+            elasticsearch: take(&mut self.elasticsearch),
+            traces: take(&mut self.traces),
+            probes: take(&mut self.probes),
+            postgres: take(&mut self.postgres),
+            redis: take(&mut self.redis),
+            machine: self.machine.take(),
+            aws: take(&mut self.aws),
+            docker: self.docker.take(),
+            github: self.github.take(),
+            command: self.command.take(),
+            mcp: take(&mut self.mcp),
+        }
+        .check(&check.base, &mut check.problems);
+        let hands = hands.check(&check.base, &eyes, &mut check.problems);
+        (eyes, hands)
     }
 }
 
@@ -247,7 +264,18 @@ impl Checker {
         if acting.as_ref() == Some(&reading) {
             self.problem("kubernetes.acting: the same identity as for reading; eyes and hands need separate ones");
         }
+        for odd in raw.images.iter().filter(|prefix| !prefix.contains('/')) {
+            self.problem(format!(
+                "kubernetes.images: `{odd}`: write how names begin, with a slash: registry.example/shop/"
+            ));
+        }
+        if raw.variables.iter().any(|name| name.is_empty() || name.contains('=')) {
+            self.problem("kubernetes.variables: names of environment variables, without values");
+        }
         Some(Kubernetes {
+            images: raw.images,
+            variables: raw.variables,
+            max_drained_pods: self.between("kubernetes.max_drained_pods", raw.max_drained_pods.unwrap_or(0), 0, 1000),
             kubectl: raw.kubectl,
             reading,
             acting,

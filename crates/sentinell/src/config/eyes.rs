@@ -15,7 +15,7 @@ pub use mcp::{Mcp, McpAt, McpQuestion};
 
 pub(super) use aws::RawAws;
 pub(super) use command::RawCommands;
-pub(super) use docker::RawDocker;
+pub(super) use docker::{RawDocker, docker_at};
 pub(super) use github::RawGitHub;
 pub(super) use mcp::RawMcp;
 
@@ -79,6 +79,7 @@ pub(super) struct RawMachine {
     pub journal: Option<bool>,
     pub units: Vec<String>,
     pub journalctl: Option<PathBuf>,
+    pub systemctl: Option<PathBuf>,
 }
 
 /// All of them as they were typed.
@@ -167,6 +168,8 @@ pub struct Machine {
     pub units: Vec<String>,
     /// The journal's reader; none: the first one in the search path.
     pub journalctl: Option<PathBuf>,
+    /// What tells the state of units; none: the first one in the search path, if there is one.
+    pub systemctl: Option<PathBuf>,
 }
 
 /// Where the eyes look.
@@ -334,11 +337,19 @@ fn machine(raw: RawMachine, problems: &mut Vec<String>) -> Machine {
     for unit in raw.units.iter().filter(|unit| !unit.contains('.')) {
         problems.push(format!("machine.units: `{unit}`: write the whole name, such as {unit}.service"));
     }
-    if raw.journalctl.as_ref().is_some_and(|path| !path.is_absolute() || !path.is_file()) {
-        problems.push("machine.journalctl: must be the absolute path of a program that is there".into());
+    for (key, path) in [("journalctl", &raw.journalctl), ("systemctl", &raw.systemctl)] {
+        if path.as_ref().is_some_and(|path| !path.is_absolute() || !path.is_file()) {
+            problems.push(format!("machine.{key}: must be the absolute path of a program that is there"));
+        }
     }
     let host = raw.host.trim().to_owned();
-    Machine { host, journal: raw.journal.unwrap_or(true), units: raw.units, journalctl: raw.journalctl }
+    Machine {
+        host,
+        journal: raw.journal.unwrap_or(true),
+        units: raw.units,
+        journalctl: raw.journalctl,
+        systemctl: raw.systemctl,
+    }
 }
 
 fn probes(raw: Vec<RawProbe>, base: &Path, problems: &mut Vec<String>) -> Vec<ProbeTarget> {

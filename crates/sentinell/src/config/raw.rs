@@ -2,6 +2,7 @@
 
 use super::Secret;
 use super::eyes::{RawAws, RawCommands, RawDatabase, RawDocker, RawGitHub, RawMachine, RawMcp, RawProbe, RawServer};
+use super::hands::{RawHttpAction, RawSystemd, RawTerraform};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
@@ -56,6 +57,9 @@ pub(super) struct Raw {
     pub repos: BTreeMap<String, RawRepo>,
     pub git: RawGit,
     pub commands: Vec<Command>,
+    pub systemd: Option<RawSystemd>,
+    pub terraform: Option<RawTerraform>,
+    pub http_actions: Vec<RawHttpAction>,
     pub runbooks: Option<PathBuf>,
     pub retention: Retention,
     pub telemetry: RawTelemetry,
@@ -112,6 +116,9 @@ pub(super) struct RawKubernetes {
     pub namespaces: Vec<String>,
     pub environments: BTreeMap<String, String>,
     pub max_replicas: Option<u64>,
+    pub images: Vec<String>,
+    pub variables: Vec<String>,
+    pub max_drained_pods: Option<u64>,
     pub hold_seconds: Option<u32>,
     pub every_seconds: Option<u32>,
     pub within_seconds: Option<u32>,
@@ -204,6 +211,8 @@ impl Raw {
             self.github.get_or_insert_default().token = Some(token);
         }
         self.mcp.iter_mut().for_each(|mcp| mcp.lay_environment(variables));
+        self.terraform.iter_mut().for_each(|terraform| terraform.lay_environment(variables));
+        self.http_actions.iter_mut().for_each(|action| action.lay_environment(variables));
         self.git.cache = get("SRE_REPO_CACHE").map(PathBuf::from).or(self.git.cache.take());
         self.public_url = get("SENTINELL_PUBLIC_URL").or(self.public_url.take());
         for hook in &mut self.webhooks {

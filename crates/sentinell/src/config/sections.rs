@@ -60,6 +60,12 @@ pub struct Kubernetes {
     pub environment: String,
     /// More pods than this are never asked for.
     pub max_replicas: u64,
+    /// How images may begin besides those of the repository that a container uses already.
+    pub images: Vec<String>,
+    /// Environment variables whose value may be changed.
+    pub variables: Vec<String>,
+    /// No node with more pods than this is drained; 0: none is.
+    pub max_drained_pods: u64,
     /// For how long it must stay well after a deed, seconds.
     pub hold_seconds: u32,
     /// How often to look meanwhile, seconds.

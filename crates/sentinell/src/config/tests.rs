@@ -437,3 +437,95 @@ fn who_calls_whom_is_read_and_every_mistake_in_it_is_named() {
         assert!(named.contains(needle), "{needle} is missing in {named}");
     }
 }
+
+#[test]
+fn hands_are_off_until_they_are_named_and_every_problem_of_theirs_is_said_at_once() {
+    let none = load("[docker]\n[machine]\nhost = \"booth-1\"", &[], Habit::Server).unwrap();
+    assert_eq!(none.hands, Hands::default());
+    let toml = r#"
+        [machine]
+        host = "booth-1"
+        units = ["till.service"]
+        [docker.acting]
+        containers = ["till-*"]
+        environment = "staging"
+        [systemd]
+        units = ["till.service"]
+        services = { "till.service" = "fair/till" }
+        [[aws]]
+        region = "eu-west-1"
+        access_key_id = "hunter2"
+        secret_access_key = "hunter2"
+        [aws.acting]
+        access_key_id = "hunter3"
+        secret_access_key = "hunter3"
+        targets = ["ecs/fair/till"]
+    "#;
+    let config = load(toml, &[], Habit::Server).unwrap();
+    assert_eq!(config.hands.systemd.as_ref().unwrap().units[0].subject, "service/fair/till");
+    assert_eq!(config.hands.docker.as_ref().unwrap().environment, "staging");
+    assert_eq!(config.eyes.aws[0].acting.as_ref().unwrap().max_capacity, 20);
+    assert!(!format!("{config:?} {:?}", config.hands.lines()).contains("hunter"));
+    let toml = r#"
+        [docker.acting]
+        socket = "docker.sock"
+        max_cpus = 0
+        [systemd]
+        units = ["till", "-x.service"]
+        environment = ""
+        [[aws]]
+        region = "eu-west-1"
+        profile = "same"
+        credentials_file = "keys"
+        [aws.acting]
+        profile = "same"
+        credentials_file = "keys"
+        [terraform]
+        pass_env = ["NOT_SET"]
+        [kubernetes]
+        kubeconfig = "nowhere"
+        images = ["cart"]
+    "#;
+    let problems = load(toml, &[], Habit::Server).unwrap_err().to_string();
+    let expected = [
+        "docker.acting.containers",
+        "docker.acting.socket",
+        "docker.acting.max_cpus",
+        "systemd.units: `till`",
+        "systemd.units: `-x.service`",
+        "nobody sees whether it helped",
+        "systemd.environment",
+        "eyes and hands need separate ones",
+        "terraform.workspaces",
+        "terraform.plans",
+        "NOT_SET is not set",
+        "kubernetes.images: `cart`",
+    ];
+    for expected in expected {
+        assert!(problems.contains(expected), "{expected} is missing in: {problems}");
+    }
+}
+
+#[test]
+fn who_we_are_to_the_receiver_of_a_request_comes_from_the_environment_and_is_never_printed() {
+    let toml = r#"
+        [[http_actions]]
+        name = "flag_off"
+        description = "switches a feature off"
+        target = "service/fair/till"
+        environment = "production"
+        method = "PATCH"
+        url = "https://flags.example/flags/{flag}"
+        secret_headers_env = { authorization = "FLAGS_AUTHORIZATION" }
+        body = '{"enabled": false}'
+        check = { url = "https://flags.example/flags/{flag}", pointer = "/enabled", done = "false", undone = "true" }
+        params = { flag = { type = "one_of", words = ["new-till"] } }
+        blast_radius = { objects = 1, description = "everybody" }
+        verification = { queries = [{ id = "v1", tool = "probe", args = { target = "till" }, why = "" }], expect = { kind = "findings_gone", subject = "service/fair/till" }, hold_seconds = 1, every_seconds = 1, within_seconds = 9 }
+    "#;
+    let config = load(toml, &[("FLAGS_AUTHORIZATION", "Bearer hunter2")], Habit::Server).unwrap();
+    assert_eq!(config.hands.http[0].secret_headers["authorization"].expose(), "Bearer hunter2");
+    assert!(!format!("{config:?} {:?}", config.hands.lines()).contains("hunter2"));
+    let missing = load(toml, &[], Habit::Server).unwrap_err().to_string();
+    assert!(missing.contains("FLAGS_AUTHORIZATION is not set"), "{missing}");
+}

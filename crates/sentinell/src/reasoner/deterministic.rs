@@ -61,8 +61,15 @@ impl Deterministic {
             let fitting = self.runbooks.iter().filter(move |runbook| runbook.applies_to(hypothesis));
             fitting.filter_map(move |runbook| runbook.draft(hypothesis))
         });
-        if let Some(draft) = drafts.into_iter().find(|draft| !was_tried(case, draft)) {
-            return Decision::Act(draft);
+        let open: Vec<ActionDraft> = drafts.filter(|draft| !was_tried(case, draft)).collect();
+        // What could not be planned may be possible later; another cure is better now.
+        let refused = |draft: &ActionDraft| {
+            let same = |old: &ActionDraft| old.kind == draft.kind && old.target == draft.target;
+            case.not_planned.iter().any(|(old, _)| same(old))
+        };
+        let first = open.iter().find(|draft| !refused(draft)).or(open.first());
+        if let Some(draft) = first {
+            return Decision::Act(draft.clone());
         }
         Decision::Conclude(match hypotheses.first() {
             None => "not enough evidence for a cause; see what was ruled out and what could not be read".into(),

@@ -2,7 +2,7 @@
 
 use super::chart::{bar, sparkline};
 use super::paint::{Paint, plain};
-use sentinell_core::action::{Action, Deed};
+use sentinell_core::action::{Action, Deed, HttpDeed};
 use sentinell_core::hypothesis::Hypothesis;
 use sentinell_core::investigation::{Event, Health, Node, Outcome};
 use sentinell_core::policy::Ruling;
@@ -199,12 +199,32 @@ pub fn proposal(action: &Action, hash: &str, paint: Paint) -> Vec<String> {
 
 /// A deed as one line; words with blanks are quoted, for reading only: nothing ever runs it as a line.
 pub fn deed(deed: &Deed) -> String {
-    let Deed::Argv(words) = deed;
+    let words = match deed {
+        Deed::Argv(words) => words,
+        Deed::Http(request) => return self::request(request),
+    };
     let spell = |word: &String| {
         let word = plain(word, 120);
         if word.contains([' ', '"']) || word.is_empty() { format!("{word:?}") } else { word }
     };
     words.iter().map(spell).collect::<Vec<_>>().join(" ")
+}
+
+/// A request as one line: method, address, then what else is part of it.
+pub fn request(request: &HttpDeed) -> String {
+    let mut line = format!("{} {}", plain(&request.method, 10), plain(&request.url, 300));
+    for (name, value) in &request.headers {
+        line.push_str(&format!(" [{}: {}]", plain(name, 60), plain(value, 120)));
+    }
+    if let Some(body) = &request.body {
+        line.push_str(&format!(" {}", plain(body, 400)));
+    }
+    let expected: Vec<String> =
+        request.expect.iter().map(|(name, value)| format!("{}={}", plain(name, 60), plain(value, 120))).collect();
+    if !expected.is_empty() {
+        line.push_str(&format!(" if {}", expected.join(", ")));
+    }
+    line
 }
 
 fn act(event: &Event, paint: Paint) -> Vec<String> {

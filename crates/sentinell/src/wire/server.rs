@@ -2,12 +2,13 @@
 
 mod ears;
 mod eyes;
+mod hands;
 pub mod memory;
 mod mind;
 mod renamed;
 mod repositories;
 
-use crate::config::{self, CommandParam, Config, KubernetesIdentity, Programs};
+use crate::config::{self, Config, KubernetesIdentity, Programs};
 use crate::ears::Ears;
 use crate::memory::{Changes, Indexer, LogSources, Memory};
 use crate::metrics::Metrics;
@@ -17,18 +18,17 @@ use crate::runbooks;
 use crate::store::{self, Store};
 use crate::worker::{Options, Worker};
 use anyhow::{Context, anyhow};
+pub use hands::{declared_problems, hands};
 pub use repositories::{Repositories, github};
 
 use renamed::Renamed;
-use sentinell_adapters::actuators::command::{CommandSpec, Commands, ParamKind};
-use sentinell_adapters::actuators::kubernetes::{KubernetesHands, KubernetesHandsSettings};
 use sentinell_adapters::kubectl::Kubectl;
 use sentinell_adapters::process::Program;
 use sentinell_adapters::tools::kubernetes::Kubernetes;
 use sentinell_adapters::tools::log_file::{LogContent, LogFile, LogSource};
 use sentinell_adapters::tools::recording::Recording;
 use sentinell_core::ids::Actor;
-use sentinell_core::ports::{Actuator, Clock, Meaning, Tool};
+use sentinell_core::ports::{Clock, Meaning, Tool};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,13 +75,15 @@ pub fn works(
     tools.push(Arc::new(Memory::new(store.clone(), memory::sense(config)?)));
     let documents = runbooks::documents(config.runbooks.as_deref());
     let documents = documents.map_err(|problems| anyhow!(problems.join("\n")))?;
-    let books = documents.iter().map(|document| document.runbook.clone()).collect();
+    let hands = hands(config, clock)?;
+    let kinds: Vec<String> = hands.iter().flat_map(|hand| hand.kinds()).map(|(kind, _)| kind).collect();
+    let of_use = documents.iter().filter(|document| runbooks::is_of_use(document, &kinds));
+    let books = of_use.map(|document| document.runbook.clone()).collect();
     // What has to be asked for over a network comes later, by who follows.
     let at_once: Option<Arc<dyn Meaning>> =
         config.memory.embeddings.is_none().then(|| memory::meaning(config)).transpose()?;
     let indexer = Indexer::new(store.clone(), at_once, clock.clone(), documents);
     let followers = memory::Followers::new(config, store, clock)?;
-    let hands = hands(config, clock)?;
     let deterministic = Deterministic::new(tools.clone(), books);
     let mind = mind::mind(config.model.as_ref(), deterministic, &hands, store, clock)?;
     let ears = ears::ears(config, store, clock, &metrics, &holder);
@@ -149,35 +151,6 @@ pub fn eyes(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<d
     Ok(eyes)
 }
 
-fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<dyn Actuator>>> {
-    let mut hands: Vec<Arc<dyn Actuator>> = vec![];
-    let acts = config.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.acting.is_some());
-    if !acts && config.commands.is_empty() {
-        return Ok(hands);
-    }
-    let guard = Program::find("timeout", OsStr::new(&config.programs.search_path));
-    let guard = guard.map_err(|error| anyhow!("{error}; deeds run under coreutils' `timeout`, install it"))?;
-    if let Some((kubernetes, acting)) = config.kubernetes.as_ref().and_then(|k| Some((k, k.acting.as_ref()?))) {
-        let settings = KubernetesHandsSettings {
-            environments: kubernetes.environments.clone(),
-            environment: kubernetes.environment.clone(),
-            max_replicas: kubernetes.max_replicas,
-            hold_seconds: kubernetes.hold_seconds,
-            every_seconds: kubernetes.every_seconds,
-            within_seconds: kubernetes.within_seconds,
-        };
-        let kubectl = kubectl(kubernetes.kubectl.as_ref(), acting, &config.programs, Some(&guard))?;
-        hands.push(Arc::new(KubernetesHands::new(kubectl, settings, clock.clone())));
-    }
-    if !config.commands.is_empty() {
-        let specs =
-            config.commands.iter().map(|command| spec(command, &config.programs, &guard)).collect::<Result<_, _>>()?;
-        let commands = Commands::new(specs, clock.clone()).map_err(|problems| anyhow!(problems.join("\n")))?;
-        hands.push(Arc::new(commands));
-    }
-    Ok(hands)
-}
-
 fn kubectl(
     path: Option<&PathBuf>,
     identity: &KubernetesIdentity,
@@ -192,35 +165,4 @@ fn kubectl(
     let program = program.with_env(programs.variables.clone());
     let program = guard.map_or_else(|| program.clone(), |guard| program.clone().with_guard(guard));
     Ok(Kubectl::new(program, &identity.kubeconfig, identity.context.clone()))
-}
-
-fn spec(command: &config::Command, programs: &Programs, guard: &Program) -> anyhow::Result<CommandSpec> {
-    let pinned = |path: &PathBuf| {
-        let program = Program::at(path).map_err(|error| anyhow!("command `{}`: {error}", command.name))?;
-        Ok::<_, anyhow::Error>(program.with_env(programs.variables.clone()))
-    };
-    let check = match command.check.as_deref() {
-        Some([program, args @ ..]) => Some((pinned(&PathBuf::from(program))?, args.to_vec())),
-        _ => None,
-    };
-    let kind = |param: &CommandParam| match param {
-        CommandParam::Integer { min, max } => ParamKind::Integer { min: *min, max: *max },
-        CommandParam::OneOf { words } => ParamKind::OneOf(words.clone()),
-        CommandParam::Identifier { max } => ParamKind::Identifier { max: *max },
-    };
-    Ok(CommandSpec {
-        name: command.name.clone(),
-        description: command.description.clone(),
-        target: command.target.clone(),
-        program: pinned(&command.program)?.with_guard(guard),
-        args: command.args.clone(),
-        params: command.params.iter().map(|(name, param)| (name.clone(), kind(param))).collect(),
-        environment: command.environment.clone(),
-        undo: command.undo.clone(),
-        undo_if_unhelpful: command.undo_if_unhelpful,
-        check,
-        verification: command.verification.clone(),
-        blast_radius: command.blast_radius.clone(),
-        timeout: Duration::from_secs(u64::from(command.timeout_seconds)),
-    })
 }

@@ -57,7 +57,7 @@ impl KubeDeed {
 
     /// Reads a deed back; it must be exactly what [`KubeDeed::deed`] writes for this target.
     pub fn read(deed: &Deed, target: &Target) -> Option<Self> {
-        let Deed::Argv(words) = deed;
+        let words = deed.argv()?;
         let last = words.last()?;
         let number = |text: &str, option: &str| text.strip_prefix(option)?.parse::<u64>().ok();
         let read = match words.get(1)?.as_str() {
@@ -107,7 +107,7 @@ mod tests {
             let written = deed.deed(&cart);
             assert_eq!(KubeDeed::read(&written, &cart), Some(deed));
             assert_eq!(KubeDeed::read(&written, &web), None);
-            let Deed::Argv(mut words) = written;
+            let mut words = written.argv().unwrap_or_default().to_vec();
             words.insert(2, "--as=system:admin".into());
             assert_eq!(KubeDeed::read(&Deed::Argv(words), &cart), None);
         }

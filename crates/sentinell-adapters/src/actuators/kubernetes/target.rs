@@ -1,4 +1,4 @@
-//! `deployment/<namespace>/<name>`.
+//! What a deed is done to: `deployment/<namespace>/<name>`, `pod/<namespace>/<name>`, `node/<name>`.
 
 use crate::kubectl::{is_label, is_name};
 use crate::text::one_line;
@@ -11,17 +11,38 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads a target.
+    /// Reads a Deployment.
     ///
     /// # Errors
     /// What was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::of("deployment", text)
+    }
+
+    /// Reads a pod.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn pod(text: &str) -> Result<Self, String> {
+        Self::of("pod", text)
+    }
+
+    fn of(kind: &str, text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
-            ["deployment", namespace, name] if is_label(namespace) && is_name(name) => {
+            [first, namespace, name] if *first == kind && is_label(namespace) && is_name(name) => {
                 Ok(Self { namespace: (*namespace).to_owned(), name: (*name).to_owned() })
             }
-            _ => Err(format!("`{}` is not a target such as deployment/shop/cart", one_line(text, 100))),
+            _ => Err(format!("`{}` is not a target such as {kind}/shop/cart", one_line(text, 100))),
         }
     }
+}
+
+/// The name of a node.
+///
+/// # Errors
+/// What was expected.
+pub(super) fn node(text: &str) -> Result<&str, String> {
+    let name = text.strip_prefix("node/").filter(|name| is_name(name));
+    name.ok_or_else(|| format!("`{}` is not a target such as node/n1", one_line(text, 100)))
 }

@@ -2,7 +2,8 @@
 //! once more by themselves.
 //! <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>
 
-use super::call::{Caller, LOGS};
+use super::LOGS;
+use crate::aws::Caller;
 use crate::text::{leading_time, one_line};
 use crate::tools::gathered::{Gathered, Part, line};
 use crate::window::{Stretch, Window, spelled};

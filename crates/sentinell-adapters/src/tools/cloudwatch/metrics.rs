@@ -1,7 +1,8 @@
 //! The metrics of a service, found by its dimensions, and the alarms that ring.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 
-use super::call::{Caller, MONITORING};
+use super::MONITORING;
+use crate::aws::Caller;
 use crate::text::{clip, one_line};
 use crate::tools::gathered::{Gathered, Part, line};
 use crate::window::Stretch;

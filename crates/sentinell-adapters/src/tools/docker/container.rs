@@ -1,81 +1,12 @@
 //! What the engine tells of a container, as far as it is read.
 
 use super::moment;
+use crate::docker::Known;
 use crate::text::one_line;
 use sentinell_core::evidence::{LogLine, Telemetry};
 use sentinell_core::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Labels that say which service a container is of.
-const SERVICE: [&str; 4] = ["com.docker.compose.service", "com.docker.swarm.service.name", "service", "app"];
-
-/// One container of the list.
-pub(super) struct Known {
-    pub id: String,
-    pub name: String,
-    pub image: String,
-    labels: BTreeMap<String, String>,
-    state: String,
-    status: String,
-}
-
-impl Known {
-    /// None: it has no id that could be asked for.
-    pub(super) fn of(listed: &Value) -> Option<Self> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let id =
-            listed["Id"].as_str().filter(|id| id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        let name = listed["Names"][0].as_str().unwrap_or(id).trim_start_matches('/').to_owned();
-        let labels = SERVICE.iter().filter_map(|label| {
-            let value = listed["Labels"][*label].as_str().filter(|value| !value.is_empty())?;
-            Some(((*label).to_owned(), value.to_owned()))
-        });
-        Some(Self {
-            id: id.to_owned(),
-            name,
-            image: text(&listed["Image"]),
-            labels: labels.collect(),
-            state: text(&listed["State"]),
-            status: text(&listed["Status"]),
-        })
-    }
-
-    /// The service that it is of, as its labels tell, else as its name does.
-    pub(super) fn service(&self) -> String {
-        let told = SERVICE.iter().find_map(|label| self.labels.get(*label));
-        one_line(told.map_or_else(|| without_number(&self.name), String::as_str), 200)
-    }
-
-    /// Whether it is of this service: by a label, or by its name.
-    pub(super) fn is_of(&self, service: &str) -> bool {
-        bears(&self.labels, &self.name, service)
-    }
-
-    /// Whether an event is about it, or about one that had its name before.
-    pub(super) fn is_told_of(&self, event: &Value) -> bool {
-        event["Actor"]["ID"] == self.id || event["Actor"]["Attributes"]["name"] == self.name
-    }
-
-    /// Whether it is in trouble: not running though it ended badly, starting again and again, failing its health check.
-    pub(super) fn is_unwell(&self) -> bool {
-        let ended = self.state == "exited" && !self.status.starts_with("Exited (0)") && !self.status.is_empty();
-        ended || matches!(self.state.as_str(), "restarting" | "dead") || self.status.contains("(unhealthy)")
-    }
-}
-
-fn bears(labels: &BTreeMap<String, String>, name: &str, service: &str) -> bool {
-    let same = |text: &str| text.eq_ignore_ascii_case(service);
-    // A service of a Swarm is called `stack_service`.
-    let told = |value: &String| same(value) || value.split_once('_').is_some_and(|(_, service)| same(service));
-    labels.values().any(told) || same(name) || same(without_number(name))
-}
-
-/// `till-1` → `till`.
-fn without_number(name: &str) -> &str {
-    let cut = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_']);
-    if cut.is_empty() { name } else { cut }
-}
 
 /// How one container is.
 pub(super) struct Container {

@@ -1,6 +1,7 @@
 //! `[[aws]]`: a region whose CloudWatch is read, and as whom.
 
 use crate::config::Secret;
+use crate::config::hands::{AwsHands, RawAwsHands};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub(in crate::config) struct RawAws {
     pub profile: Option<String>,
     pub credentials_file: Option<PathBuf>,
     pub log_groups: Vec<String>,
+    pub acting: Option<RawAwsHands>,
     /// What Amazon's own programs read from the environment, and `HOME`.
     #[serde(skip)]
     pub around: BTreeMap<String, String>,
@@ -76,6 +78,8 @@ pub struct Aws {
     pub identity: AwsIdentity,
     /// How the names of log groups begin that may be read; empty: any.
     pub log_groups: Vec<String>,
+    /// What may be touched there; none: nothing is.
+    pub acting: Option<AwsHands>,
 }
 
 impl Aws {
@@ -178,7 +182,35 @@ pub(super) fn check(raw: Vec<RawAws>, base: &Path, problems: &mut Vec<String>) -
             problem(&why);
             AwsIdentity::Instance
         });
-        finished.push(Aws { name, region, endpoint: aws.endpoint, identity, log_groups: aws.log_groups });
+        let RawAws { endpoint, log_groups, acting, around, .. } = aws;
+        let acting = acting.and_then(|raw| {
+            // Keys of the environment are the eye's; the hands are told who they are.
+            let who = RawAws {
+                access_key_id: raw.access_key_id.clone(),
+                secret_access_key: raw.secret_access_key.clone(),
+                session_token: raw.session_token.clone(),
+                profile: raw.profile.clone(),
+                credentials_file: raw.credentials_file.clone(),
+                around: around.into_iter().filter(|(name, _)| name == "HOME").collect(),
+                ..RawAws::default()
+            };
+            let named = who.access_key_id.is_some() || who.profile.is_some();
+            let acts = if named { who.identity(base) } else { Err("write access_key_id or profile".to_owned()) };
+            match acts {
+                Ok(acts) if acts == identity => {
+                    problems.push(format!(
+                        "aws `{name}`: acting: the same as for reading; eyes and hands need separate ones"
+                    ));
+                    None
+                }
+                Ok(acts) => Some(raw.check(&name, acts, problems)),
+                Err(why) => {
+                    problems.push(format!("aws `{name}`: acting: {why}"));
+                    None
+                }
+            }
+        });
+        finished.push(Aws { name, region, endpoint, identity, log_groups, acting });
     }
     finished
 }

@@ -1,5 +1,6 @@
 //! `[docker]`: an engine whose containers are looked at.
 
+use crate::config::hands::RawDockerHands;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ pub(in crate::config) struct RawDocker {
     pub socket: Option<PathBuf>,
     pub url: Option<String>,
     pub host: String,
+    pub acting: Option<RawDockerHands>,
 }
 
 /// How it is reached.
@@ -42,25 +44,27 @@ impl Docker {
 
 impl RawDocker {
     pub(super) fn check(self, problems: &mut Vec<String>) -> Option<Docker> {
-        let http = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-        let at = match (self.socket, self.url) {
-            (None, None) => DockerAt::Socket("/var/run/docker.sock".into()),
-            (Some(socket), None) if socket.is_absolute() => DockerAt::Socket(socket),
-            (None, Some(url)) if http(&url) && !url.contains('@') => DockerAt::Url(url),
-            (Some(_), Some(_)) => {
-                problems.push("docker: socket or url, not both".to_owned());
-                return None;
-            }
-            (Some(_), None) => {
-                problems.push("docker.socket: must be an absolute path".to_owned());
-                return None;
-            }
-            (None, Some(_)) => {
-                let why = "docker.url: must begin with http:// or https:// and carry no name or password";
-                problems.push(why.to_owned());
-                return None;
-            }
-        };
+        let at = docker_at("docker", self.socket, self.url, problems)?;
         Some(Docker { at, host: self.host.trim().to_owned() })
     }
+}
+
+/// An engine's address of a section; the usual socket if none was typed.
+pub(in crate::config) fn docker_at(
+    section: &str,
+    socket: Option<PathBuf>,
+    url: Option<String>,
+    problems: &mut Vec<String>,
+) -> Option<DockerAt> {
+    let http = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+    let why = match (socket, url) {
+        (None, None) => return Some(DockerAt::Socket("/var/run/docker.sock".into())),
+        (Some(socket), None) if socket.is_absolute() => return Some(DockerAt::Socket(socket)),
+        (None, Some(url)) if http(&url) && !url.contains('@') => return Some(DockerAt::Url(url)),
+        (Some(_), Some(_)) => ": socket or url, not both",
+        (Some(_), None) => ".socket: must be an absolute path",
+        (None, Some(_)) => ".url: must begin with http:// or https:// and carry no name or password",
+    };
+    problems.push(format!("{section}{why}"));
+    None
 }

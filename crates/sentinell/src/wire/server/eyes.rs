@@ -1,7 +1,7 @@
 //! The eyes of a worker besides the cluster, Prometheus and files.
 
 mod command;
-mod more;
+pub(super) mod more;
 
 pub(super) use command::command;
 
@@ -94,7 +94,13 @@ fn of_machine(machine: &config::Machine, programs: &Programs) -> anyhow::Result<
         Ok(program) => Some(program.with_env(programs.variables.clone())),
         Err(error) => return Err(anyhow!("{error}; set `machine.journalctl`, or `machine.journal = false`")),
     };
-    Ok(MachineSettings { host: machine.host.clone(), units: machine.units.clone(), journalctl })
+    // A machine without systemd is looked at all the same.
+    let systemctl = match &machine.systemctl {
+        Some(path) => Some(Program::at(path).map_err(|error| anyhow!("{error}; correct `machine.systemctl`"))?),
+        None => Program::find("systemctl", OsStr::new(&programs.search_path)).ok(),
+    };
+    let systemctl = systemctl.map(|program| program.with_env(programs.variables.clone()));
+    Ok(MachineSettings { host: machine.host.clone(), units: machine.units.clone(), journalctl, systemctl })
 }
 
 fn databases(all: &[WatchedDatabase]) -> Vec<DatabaseSettings> {

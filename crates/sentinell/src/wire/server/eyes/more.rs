@@ -21,7 +21,7 @@ pub(super) fn eyes(config: &Eyes, programs: &Programs, clock: &Arc<dyn Clock>) -
         let settings = CloudWatchSettings {
             region: aws.region.clone(),
             endpoint: aws.endpoint.clone(),
-            identity: identity(aws),
+            identity: identity(aws, &aws.identity),
             log_groups: aws.log_groups.clone(),
         };
         let eye = CloudWatch::new(settings, clock.clone()).map_err(|error| anyhow!("aws `{}`: {error}", aws.name))?;
@@ -73,8 +73,9 @@ fn mcp(server: &config::Mcp, programs: &Programs) -> Result<McpSettings, String>
     })
 }
 
-fn identity(aws: &config::Aws) -> cloudwatch::AwsIdentity {
-    match &aws.identity {
+/// Who asks or acts in a region.
+pub(in crate::wire::server) fn identity(aws: &config::Aws, who: &AwsIdentity) -> cloudwatch::AwsIdentity {
+    match who {
         AwsIdentity::Keys { id, secret, session } => cloudwatch::AwsIdentity::Keys(AwsKeys {
             id: id.expose().to_owned(),
             secret: secret.expose().to_owned(),

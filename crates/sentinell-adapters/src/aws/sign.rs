@@ -1,4 +1,4 @@
-//! Signature Version 4 of a POST to `/` without a query: all that the JSON protocols of AWS need.
+//! Signature Version 4 of a request without a query, to a path of plain characters: all that is ever sent.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,27 +24,31 @@ impl std::fmt::Debug for AwsKeys {
 }
 
 /// What is signed.
-pub(super) struct Post<'p> {
+pub(super) struct Signed<'p> {
+    pub method: &'p str,
     pub host: &'p str,
+    /// Of letters, digits, `/`, `-`, `_` and `.`, so that it is the same however it is encoded.
+    pub path: &'p str,
     pub region: &'p str,
     /// The service's name in signatures.
     pub service: &'p str,
     pub content_type: &'p str,
-    pub target: &'p str,
+    /// The operation's name, where the protocol has it in a header.
+    pub target: Option<&'p str>,
     pub body: &'p [u8],
 }
 
 /// The headers that make a request ours, the host left to the client.
-pub(super) fn headers(post: &Post<'_>, keys: &AwsKeys, now: Timestamp) -> Vec<(&'static str, String)> {
+pub(super) fn headers(post: &Signed<'_>, keys: &AwsKeys, now: Timestamp) -> Vec<(&'static str, String)> {
     let stamp = stamp(now);
     let mut signed = vec![("content-type", post.content_type.to_owned()), ("host", post.host.to_owned())];
     signed.push(("x-amz-date", stamp.clone()));
     signed.extend(keys.session.iter().map(|session| ("x-amz-security-token", session.clone())));
-    signed.push(("x-amz-target", post.target.to_owned()));
+    signed.extend(post.target.map(|target| ("x-amz-target", target.to_owned())));
     let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let lines: String = signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-    let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", hex(&Sha256::digest(post.body)));
+    let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{}", post.method, post.path, hex(&Sha256::digest(post.body)));
     let day = &stamp[..8];
     let scope = format!("{day}/{}/{}/aws4_request", post.region, post.service);
     let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
@@ -85,12 +89,14 @@ mod tests {
     /// Signatures that botocore made of the same request.
     #[test]
     fn a_request_is_signed_as_amazons_own_library_signs_it() {
-        let post = Post {
+        let post = Signed {
+            method: "POST",
+            path: "/",
             host: "127.0.0.1:5601",
             region: "eu-west-1",
             service: "logs",
             content_type: "application/x-amz-json-1.1",
-            target: "Logs_20140328.DescribeLogGroups",
+            target: Some("Logs_20140328.DescribeLogGroups"),
             body: b"{\"limit\":1}",
         };
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
