@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What is hashed into every head before anything else.
 const FORMAT: &str = "sentinell-audit-1";
@@ -192,7 +192,7 @@ pub struct Auditor {
     found: Findings,
     window: Window,
     /// The last entry of each journal: how long it is, and its hash.
-    journals: HashMap<IncidentId, (u64, String)>,
+    journals: BTreeMap<IncidentId, (u64, String)>,
     position: u64,
     system: (u64, String),
     digest: String,
@@ -328,7 +328,7 @@ mod tests {
     /// Three heads over two journals and a few system events.
     fn export() -> Vec<Line> {
         let (mut lines, mut previous, mut position, mut system) = (vec![], String::new(), 0, (0, String::new()));
-        let mut journals: HashMap<&str, (u64, String)> = HashMap::new();
+        let mut journals: BTreeMap<&str, (u64, String)> = BTreeMap::new();
         for number in 1..=3 {
             let mut window = Window::default();
             for n in 0..2 {

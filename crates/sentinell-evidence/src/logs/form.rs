@@ -5,7 +5,7 @@ use super::entry::Entry;
 use super::mask::Scan;
 
 /// Names a kind of line while lines are read: lines with one form have one text. Valid in this process only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Form {
     hash: u64,
     figures: u32,
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::logs::Miner;
     use proptest::prelude::*;
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     fn lines() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
@@ -70,7 +70,7 @@ mod tests {
 
         #[test]
         fn one_form_is_one_text(lines in prop::collection::vec(lines(), 2..60)) {
-            let (mut forms, mut seen) = (Forms::default(), HashMap::new());
+            let (mut forms, mut seen) = (Forms::default(), BTreeMap::new());
             for line in &lines {
                 let (form, text) = (forms.of(line), forms.text(line));
                 prop_assert_eq!(seen.entry(form).or_insert_with(|| text.clone()), &text);

@@ -439,7 +439,7 @@ fn who_calls_whom_is_read_and_every_mistake_in_it_is_named() {
 }
 
 #[test]
-fn hands_are_off_until_they_are_named_and_every_problem_of_theirs_is_said_at_once() {
+fn hands_are_off_until_they_are_named() {
     let none = load("[docker]\n[machine]\nhost = \"booth-1\"", &[], Habit::Server).unwrap();
     assert_eq!(none.hands, Hands::default());
     let toml = r#"
@@ -466,6 +466,10 @@ fn hands_are_off_until_they_are_named_and_every_problem_of_theirs_is_said_at_onc
     assert_eq!(config.hands.docker.as_ref().unwrap().environment, "staging");
     assert_eq!(config.eyes.aws[0].acting.as_ref().unwrap().max_capacity, 20);
     assert!(!format!("{config:?} {:?}", config.hands.lines()).contains("hunter"));
+}
+
+#[test]
+fn every_problem_of_the_hands_is_said_at_once() {
     let toml = r#"
         [docker.acting]
         socket = "docker.sock"

@@ -1,5 +1,5 @@
-//! Figures of one moment, and strangers' words. They have no past to be judged by, so the engine finds nothing in them; a
-//! reasoner who asked for them is shown what they are.
+//! Figures of one moment, and strangers' words. They have no past to be judged by: the engine finds something only in levels
+//! that are wrong by themselves, so a reasoner who asked for them is shown what they are.
 
 use sentinell_core::evidence::{Evidence, Observation, Query, Telemetry};
 use sentinell_core::ids::EvidenceId;

@@ -69,7 +69,7 @@ mod tests {
         let (now, price, budget) = (Timestamp(1_000_000), 30, 100);
         let id = |n: usize| IncidentId(format!("i{n}"));
         let ask = |n: usize| {
-            let store = if n % 2 == 0 { house.store.clone() } else { other.clone() };
+            let store = if n.is_multiple_of(2) { house.store.clone() } else { other.clone() };
             async move { store.hold(&id(n), now, price, budget).await.unwrap() }
         };
         let begun = futures::future::join_all((0..50).map(ask)).await;
