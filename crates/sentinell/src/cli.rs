@@ -17,6 +17,7 @@ mod kill_switch;
 mod mcp;
 mod notify;
 mod out;
+mod policy;
 mod replay;
 mod search;
 mod serve;
@@ -74,6 +75,9 @@ enum Command {
     /// Stop every deed at once, or let them go on
     #[command(subcommand)]
     KillSwitch(kill_switch::KillSwitch),
+    /// Try the house rules: their examples, and what they would say
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Ask a running server how it is
     Health(health::Args),
     /// Try where notices go
@@ -130,6 +134,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Backtest(args) => backtest::run(args, around),
         Command::KillSwitch(args) => kill_switch::run(args, around),
+        Command::Policy(args) => policy::run(args, around),
         Command::Health(args) => health::run(&args, around),
         Command::Notify(args) => notify::run(args, around),
         Command::Backup(args) => backup::backup(args, around),

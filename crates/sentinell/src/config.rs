@@ -11,6 +11,7 @@ mod maintenance;
 mod memory;
 mod model;
 pub mod operator;
+mod policy;
 mod raw;
 mod secret;
 mod sections;
@@ -29,6 +30,7 @@ pub use eyes::{
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};
+pub use policy::read as read_rules;
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{
