@@ -29,6 +29,15 @@ pub struct Principal {
     pub role: Role,
 }
 
+/// One person's yes to one exact action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// Who.
+    pub by: Actor,
+    /// With which role.
+    pub role: Role,
+}
+
 /// Proof that one exact action may be done now. It cannot be copied, is consumed by the deed, and only
 /// [`Intent::into_warrant`](crate::investigation::Intent::into_warrant) makes one.
 #[derive(Debug)]

@@ -11,7 +11,9 @@ const EXACT: u64 = 1 << 53;
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn to_vec(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let value = serde_json::to_value(value)?;
+    let mut value = serde_json::to_value(value)?;
+    // Cedar makes objects keep the order that they were written in.
+    value.sort_all_objects();
     // Nearly everything is spelled by `serde_json` as the RFC wants it, at a fraction of the price.
     if is_plain(&value) { serde_json::to_vec(&value) } else { serde_json_canonicalizer::to_vec(&value) }
 }
@@ -52,7 +54,7 @@ mod tests {
             let members = proptest::collection::btree_map(".{0,4}", inner.clone(), 0..6);
             prop_oneof![
                 proptest::collection::vec(inner, 0..6).prop_map(Value::from),
-                members.prop_map(|members| Value::Object(members.into_iter().collect())),
+                members.prop_map(|members| Value::Object(members.into_iter().rev().collect())),
             ]
         })
     }

@@ -25,9 +25,10 @@ pub use people::Refusal;
 pub use talk::{Exchange, Mark, Rest};
 
 use crate::action::{Action, ActionDraft};
+use crate::approval::{Given, Role};
 use crate::evidence::{Evidence, Gap, Query};
 use crate::hypothesis::{Hypothesis, RuledOut};
-use crate::ids::{ActionHash, ActionId, EvidenceId, Fingerprint, IncidentId, QueryId};
+use crate::ids::{ActionHash, ActionId, Actor, EvidenceId, Fingerprint, IncidentId, QueryId};
 use crate::policy::{Budget, Ruling};
 use crate::signal::{Severity, Signal};
 use crate::time::Timestamp;
@@ -199,8 +200,10 @@ pub struct ActionRecord {
     pub ruling: Option<Ruling>,
     /// Where it stands.
     pub state: ActionState,
-    /// Who approved or rejected it.
+    /// Who approved or rejected it; names of several are parted by `, `.
     pub decided_by: Option<String>,
+    /// Who approved it so far, each person once.
+    pub approvals: Vec<Given>,
     /// How often an intent was written.
     pub attempts: u32,
     /// What it said.
@@ -302,6 +305,27 @@ pub struct Investigation {
     pub updated_at: Timestamp,
     /// When the first hypothesis stood.
     pub first_hypothesis_at: Option<Timestamp>,
+}
+
+impl ActionRecord {
+    /// How many people have to approve, and the role that each of them needs.
+    pub fn needed(&self) -> (u32, Role) {
+        match &self.ruling {
+            Some(Ruling::Ask { approvals, role, .. }) => (*approvals, *role),
+            _ => (1, Role::Operator),
+        }
+    }
+
+    /// Whether the people who approved are enough for this.
+    fn is_approved(&self, needed: u32, role: Role) -> bool {
+        let fit = self.approvals.iter().filter(|given| given.role >= role).count();
+        u32::try_from(fit).unwrap_or(u32::MAX) >= needed.max(1)
+    }
+
+    /// Whether this person has approved it already.
+    fn has_approved(&self, by: &Actor) -> bool {
+        self.approvals.iter().any(|given| given.by == *by)
+    }
 }
 
 impl Investigation {

@@ -1,7 +1,23 @@
 //! The gate: whether a proposed action may be done. Pure data, judged by a pure function, outside any model.
+//!
+//! Kill switch, autonomy, freezes, limits and the trust of evidence are ours and stand in [`gate`]; rules are plain ones
+//! ([`Rule`]) or written in Cedar ([`cedar`]). Deny beats ask beats allow, and whatever cannot be judged is denied.
 
-use crate::action::Action;
+pub mod cedar;
+mod check;
+pub mod freeze;
+pub mod gate;
+pub mod question;
+#[cfg(test)]
+mod tests;
+
+pub use check::Problem;
+pub use gate::{Explained, Gate, Hit, PastDeed};
+pub use question::{Question, Tally};
+
+use crate::approval::Role;
 use crate::time::Timestamp;
+use freeze::Freeze;
 use serde::{Deserialize, Serialize};
 
 /// How much the agent may do by itself. Read-only is the default.
@@ -31,7 +47,7 @@ pub enum RuleEffect {
     Deny,
 }
 
-/// One rule. Empty lists match everything; patterns may end in `*`.
+/// One plain rule. Empty lists match everything; patterns may end in `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -48,6 +64,74 @@ pub struct Rule {
     /// Environments.
     #[serde(default)]
     pub environments: Vec<String>,
+    /// Of a rule that asks: how many different people have to approve.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub approvals: u32,
+    /// Of a rule that asks: the role that each of them needs at least.
+    #[serde(default = "operator", skip_serializing_if = "is_operator")]
+    pub role: Role,
+    /// Of a rule that allows: kinds that it means although nothing takes them back, by their full names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub irreversible: Vec<String>,
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// The role that approves where nothing else is said.
+pub(crate) fn operator() -> Role {
+    Role::Operator
+}
+
+pub(crate) fn is_operator(role: &Role) -> bool {
+    *role == Role::Operator
+}
+
+/// How far a part of the house has come: observe, suggest, approve, automatic. Empty lists match everything; patterns may
+/// end in `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// How much may be done by itself there.
+    pub autonomy: Autonomy,
+    /// Services, as targets name them (`shop/cart`; `worker-1` for `node/worker-1`).
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// Environments.
+    #[serde(default)]
+    pub environments: Vec<String>,
+    /// Action kinds.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+}
+
+/// How much at once. What is over a limit is denied; none: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Deeds within an hour, in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deeds_per_hour: Option<u32>,
+    /// Deeds within an hour on one service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deeds_per_hour_per_service: Option<u32>,
+    /// Deeds within an hour of one kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deeds_per_hour_per_kind: Option<u32>,
+    /// Objects that one deed may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u32>,
+    /// Objects that all deeds under way at one moment may change, together with the one that is judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects_under_way: Option<u32>,
+    /// Below this confidence in the cause, in percent, a person is asked even where a rule allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence_percent: Option<u8>,
 }
 
 /// Somebody stopped everything.
@@ -87,12 +171,24 @@ impl Default for Budget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// How much the agent may do by itself.
+    /// How much the agent may do by itself where no level says otherwise.
     pub autonomy: Autonomy,
+    /// How far parts of the house have come; the first that fits counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<Level>,
     /// Set: nothing is done, whatever was approved.
     pub kill_switch: Option<KillSwitch>,
-    /// Rules; deny beats ask beats allow.
+    /// Plain rules; deny beats ask beats allow.
     pub rules: Vec<Rule>,
+    /// Rules in Cedar, beside the plain ones.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cedar: String,
+    /// How much at once.
+    #[serde(skip_serializing_if = "is_default")]
+    pub limits: Limits,
+    /// When nothing is done, or nothing without a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
     /// How long an approval may be given, seconds.
     pub approval_seconds: u32,
     /// How long a deed may take from its intent to its end, seconds.
@@ -101,12 +197,20 @@ pub struct Policy {
     pub budget: Budget,
 }
 
+fn is_default(limits: &Limits) -> bool {
+    *limits == Limits::default()
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             autonomy: Autonomy::Observe,
+            levels: vec![],
             kill_switch: None,
             rules: vec![],
+            cedar: String::new(),
+            limits: Limits::default(),
+            freezes: vec![],
             approval_seconds: 1800,
             deed_seconds: 60,
             budget: Budget::default(),
@@ -123,10 +227,16 @@ pub enum Ruling {
         /// By which rule.
         why: String,
     },
-    /// A person must approve exactly this.
+    /// People must approve exactly this.
     Ask {
         /// By which rule.
         why: String,
+        /// How many different people.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        approvals: u32,
+        /// The role that each of them needs at least.
+        #[serde(default = "operator", skip_serializing_if = "is_operator")]
+        role: Role,
     },
     /// May not be done.
     Deny {
@@ -135,50 +245,43 @@ pub enum Ruling {
     },
 }
 
-impl Policy {
-    /// Judges one action. `trusted` says whether some of its evidence comes from a source that an outsider cannot write.
-    pub fn rule(&self, action: &Action, trusted: bool) -> Ruling {
-        if let Some(switch) = &self.kill_switch {
-            let why = format!("the kill switch is on, pressed by {} at {}: {}", switch.by, switch.at, switch.why);
-            return Ruling::Deny { why };
-        }
-        if let Some(rule) = self.first(RuleEffect::Deny, action) {
-            return Ruling::Deny { why: format!("rule `{}` forbids it", rule.name) };
-        }
-        match self.autonomy {
-            Autonomy::Observe => Ruling::Deny { why: "autonomy is `observe`: look, never touch".into() },
-            Autonomy::Suggest => Ruling::Deny { why: "autonomy is `suggest`: a person does it".into() },
-            Autonomy::Approve => Ruling::Ask { why: "autonomy is `approve`: a person decides".into() },
-            Autonomy::Automatic => self.automatic(action, trusted),
-        }
+impl Ruling {
+    /// One person with the role operator is asked.
+    pub fn ask(why: impl Into<String>) -> Self {
+        Self::Ask { why: why.into(), approvals: 1, role: Role::Operator }
     }
 
-    fn automatic(&self, action: &Action, trusted: bool) -> Ruling {
-        if let Some(rule) = self.first(RuleEffect::Ask, action) {
-            return Ruling::Ask { why: format!("rule `{}` asks for a person", rule.name) };
-        }
-        match self.first(RuleEffect::Allow, action) {
-            Some(_) if !trusted => {
-                Ruling::Ask { why: "all of its evidence could have been written by an outsider".into() }
-            }
-            Some(rule) => Ruling::Allow { why: format!("rule `{}` allows it", rule.name) },
-            None => Ruling::Ask { why: "no rule allows it without asking".into() },
-        }
-    }
-
-    fn first(&self, effect: RuleEffect, action: &Action) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.effect == effect && rule.matches(action))
+    /// Never.
+    pub fn deny(why: impl Into<String>) -> Self {
+        Self::Deny { why: why.into() }
     }
 }
 
 impl Rule {
-    fn matches(&self, action: &Action) -> bool {
-        let fits =
-            |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text));
-        fits(&self.kinds, &action.kind)
-            && fits(&self.targets, &action.target)
-            && fits(&self.environments, &action.plan.environment)
+    /// A rule about everything.
+    pub fn new(name: &str, effect: RuleEffect) -> Self {
+        let (kinds, targets, environments, irreversible) = (vec![], vec![], vec![], vec![]);
+        Self { name: name.into(), effect, kinds, targets, environments, approvals: 1, role: operator(), irreversible }
     }
+
+    fn matches(&self, question: &Question) -> bool {
+        fits(&self.kinds, &question.kind)
+            && fits(&self.targets, &question.target)
+            && fits(&self.environments, &question.environment)
+    }
+}
+
+impl Level {
+    fn matches(&self, question: &Question) -> bool {
+        fits(&self.services, &question.service)
+            && fits(&self.environments, &question.environment)
+            && fits(&self.kinds, &question.kind)
+    }
+}
+
+/// Whether one of the patterns matches; no patterns match everything.
+fn fits(patterns: &[String], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text))
 }
 
 /// `*` at the end matches any rest; everything else is literal.
@@ -186,47 +289,5 @@ fn glob(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => text.starts_with(prefix),
         None => pattern == text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::action::tests::rollback;
-
-    fn verdict(policy: &Policy, trusted: bool) -> &'static str {
-        match policy.rule(&rollback("i1"), trusted) {
-            Ruling::Allow { .. } => "allow",
-            Ruling::Ask { .. } => "ask",
-            Ruling::Deny { .. } => "deny",
-        }
-    }
-
-    fn rule(effect: RuleEffect, kind: &str) -> Rule {
-        Rule { name: "r".into(), effect, kinds: vec![kind.into()], targets: vec![], environments: vec![] }
-    }
-
-    #[test]
-    fn autonomy_is_earned_in_steps_and_deny_beats_ask_beats_allow() {
-        let with = |autonomy, rules: &[Rule]| Policy { autonomy, rules: rules.to_vec(), ..Policy::default() };
-        let allow = rule(RuleEffect::Allow, "kubernetes.*");
-        assert_eq!(verdict(&Policy::default(), true), "deny");
-        assert_eq!(verdict(&with(Autonomy::Suggest, std::slice::from_ref(&allow)), true), "deny");
-        assert_eq!(verdict(&with(Autonomy::Approve, std::slice::from_ref(&allow)), true), "ask");
-        assert_eq!(verdict(&with(Autonomy::Automatic, &[]), true), "ask");
-        assert_eq!(verdict(&with(Autonomy::Automatic, std::slice::from_ref(&allow)), true), "allow");
-        assert_eq!(verdict(&with(Autonomy::Automatic, std::slice::from_ref(&allow)), false), "ask");
-        let ask = rule(RuleEffect::Ask, "kubernetes.rollout_undo");
-        assert_eq!(verdict(&with(Autonomy::Automatic, &[allow.clone(), ask.clone()]), true), "ask");
-        let deny = rule(RuleEffect::Deny, "*");
-        assert_eq!(verdict(&with(Autonomy::Automatic, &[allow, ask, deny]), true), "deny");
-    }
-
-    #[test]
-    fn the_kill_switch_beats_everything() {
-        let switch = KillSwitch { by: "ann".into(), why: "freeze".into(), at: Timestamp(0) };
-        let rules = vec![rule(RuleEffect::Allow, "*")];
-        let policy = Policy { autonomy: Autonomy::Automatic, rules, kill_switch: Some(switch), ..Policy::default() };
-        assert_eq!(verdict(&policy, true), "deny");
     }
 }

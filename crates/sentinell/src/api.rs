@@ -23,6 +23,7 @@ pub mod search;
 mod shed;
 pub mod signals;
 pub mod silences;
+pub mod simulate;
 pub mod slack_channels;
 pub mod tokens;
 pub mod usage;

@@ -18,6 +18,7 @@ mod kill_switch;
 mod mcp;
 mod notify;
 mod out;
+mod policy;
 mod replay;
 mod search;
 mod serve;
@@ -78,6 +79,9 @@ enum Command {
     /// Export and verify who did what
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Try the house rules: their examples, and what they would say
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Ask a running server how it is
     Health(health::Args),
     /// Try where notices go
@@ -135,6 +139,7 @@ fn run(command: Command, around: &Surroundings) -> anyhow::Result<ExitCode> {
         Command::Backtest(args) => backtest::run(args, around),
         Command::KillSwitch(args) => kill_switch::run(args, around),
         Command::Audit(args) => audit::run(args, around),
+        Command::Policy(args) => policy::run(args, around),
         Command::Health(args) => health::run(&args, around),
         Command::Notify(args) => notify::run(args, around),
         Command::Backup(args) => backup::backup(args, around),

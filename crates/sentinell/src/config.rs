@@ -13,6 +13,7 @@ mod maintenance;
 mod memory;
 mod model;
 pub mod operator;
+mod policy;
 mod raw;
 mod secret;
 mod sections;
@@ -34,6 +35,7 @@ pub use hands::{
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};
+pub use policy::read as read_rules;
 pub use raw::Overrides;
 pub use secret::Secret;
 pub use sections::{

@@ -11,13 +11,13 @@ mod reads;
 mod run;
 
 use crate::metrics::Metrics;
-use crate::store::{Lease, Raw, Retention, Store, StoreError};
+use crate::store::{House, Lease, Raw, Retention, Store, StoreError};
 use crate::telemetry::{Seldom, spans};
 use hands::Hands;
 use patience::Patience;
 use sentinell_core::ids::IncidentId;
-use sentinell_core::investigation::{Effect, Event, Input, Intent, Investigation, Step, Usage};
-use sentinell_core::policy::Policy;
+use sentinell_core::investigation::{Effect, Event, Input, Investigation, Step, Usage};
+use sentinell_core::policy::Gate;
 use sentinell_core::ports::{Actuator, Clock, ReasonError, Reasoner, Tool};
 use sentinell_core::time::Timestamp;
 use std::collections::BTreeMap;
@@ -264,15 +264,20 @@ impl Worker {
     ) -> Result<(), LetGo> {
         let mut patience = Patience::default();
         let judged = loop {
-            let (_, policy) = self.store.policy().await?;
             let now = self.clock.now();
-            let judged = case.authorize(&policy, now);
-            let event = judged.as_ref().map_or_else(|blocked| (**blocked).clone(), Intent::event);
-            match self.store.append(case, vec![event], now, Some(lease)).await {
+            let house = self.store.house(now).await?;
+            let judged = case.authorize(house.gate(), now);
+            let appended = match &judged {
+                Ok(intent) => self.store.append_intent(case, intent.event(), now, Some(lease), house.basis()).await,
+                Err(blocked) => self.store.append(case, vec![(**blocked).clone()], now, Some(lease)).await,
+            };
+            match appended {
                 Ok(after) => {
                     *case = after;
                     break judged;
                 }
+                // A rule changed or a deed was begun in between: what was counted may not be so any more.
+                Err(StoreError::Moved) => {}
                 // Somebody spoke in between: read the journal again before anything is done.
                 Err(StoreError::Conflict(_)) => {
                     *case = self.load(&case.id).await?;
@@ -302,12 +307,12 @@ impl Worker {
     ) -> Result<(), LetGo> {
         let mut patience = Patience::default();
         loop {
-            let policy = match inputs.iter().any(is_judged) {
-                true => self.store.policy().await?.1,
-                false => Policy::default(),
-            };
             let now = self.clock.now();
-            let events = meaning(case, &inputs, &policy, now)?;
+            let house = match inputs.iter().any(is_judged) {
+                true => self.store.house(now).await?,
+                false => House::default(),
+            };
+            let events = meaning(case, &inputs, house.gate(), now)?;
             if events.is_empty() {
                 *case = self.load(&case.id).await?;
                 return Ok(());
@@ -328,9 +333,9 @@ impl Worker {
     async fn record_outcome(&self, case: &mut Investigation, lease: &Lease, input: Input) -> Result<(), LetGo> {
         let mut patience = Patience::default();
         loop {
-            let (_, policy) = self.store.policy().await?;
             let now = self.clock.now();
-            let events = case.interpret(input.clone(), &policy, now);
+            let house = self.store.house(now).await?;
+            let events = case.interpret(input.clone(), house.gate(), now);
             match self.store.append(case, events, now, None).await {
                 Ok(after) => {
                     *case = after;
@@ -351,18 +356,18 @@ impl Worker {
 }
 
 /// What inputs mean, each on top of those before it.
-fn meaning(case: &Investigation, inputs: &[Input], policy: &Policy, now: Timestamp) -> Result<Vec<Event>, StoreError> {
+fn meaning(case: &Investigation, inputs: &[Input], gate: Gate<'_>, now: Timestamp) -> Result<Vec<Event>, StoreError> {
     let Some((last, before)) = inputs.split_last() else { return Ok(vec![]) };
     if before.is_empty() {
-        return Ok(case.interpret(last.clone(), policy, now));
+        return Ok(case.interpret(last.clone(), gate, now));
     }
     let (mut then, mut events) = (case.clone(), vec![]);
     for input in before {
-        let own = then.interpret(input.clone(), policy, now);
+        let own = then.interpret(input.clone(), gate, now);
         own.iter().try_for_each(|event| then.fold(now, event))?;
         events.extend(own);
     }
-    events.extend(then.interpret(last.clone(), policy, now));
+    events.extend(then.interpret(last.clone(), gate, now));
     Ok(events)
 }
 

@@ -197,10 +197,14 @@ impl House {
 
     /// Its action `a1` waits for approval from now on; the action's hash.
     pub async fn ask(&self, id: &str) -> String {
+        self.ask_with(id, Ruling::ask("autonomy is `approve`")).await
+    }
+
+    /// The same, ruled on like this.
+    pub async fn ask_with(&self, id: &str, ruling: Ruling) -> String {
         let case = self.state.store.load(&IncidentId(id.to_owned())).await.unwrap().unwrap();
         let action = rollback(id, self.clock.now().plus_seconds(600));
         let hash = action.hash();
-        let ruling = Ruling::Ask { why: "autonomy is `approve`".into() };
         let expires_at = action.expires_at;
         let events = vec![
             Event::ActionProposed { action: Box::new(action), hash: hash.clone() },

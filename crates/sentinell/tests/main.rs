@@ -13,6 +13,7 @@ mod models;
 mod notices;
 mod operations;
 mod poison;
+mod policy;
 mod postgres;
 mod seeds;
 mod storage;

@@ -69,8 +69,7 @@ fn a_cut_anywhere_pays_no_journaled_answer_twice_when_a_person_says_no() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_obeys_the_telemetry_still_meets_the_policy() {
     let whisper = Story { approval: Approval::TooLate, ..story("whisper").unwrap() };
-    let all =
-        Rule { name: "all".into(), effect: RuleEffect::Allow, kinds: vec![], targets: vec![], environments: vec![] };
+    let all = Rule { irreversible: vec!["kubernetes.scale".into()], ..Rule::new("all", RuleEffect::Allow) };
     for (autonomy, rules) in [
         (Autonomy::Observe, vec![]),
         (Autonomy::Suggest, vec![]),

@@ -36,7 +36,7 @@ export interface Deed { argv?: string[]; http?: { method: string; url: string; b
 export interface Verification { every_seconds?: number; hold_seconds?: number; within_seconds?: number; expect?: { kind?: string; metric?: string; subject?: string; at_least?: number; at_most?: number }; queries?: Query[] }
 export interface Action {
   id: string; hash: string; kind: string; deed: Deed; target: string; environment: string; undo: Deed | null; verification: Verification;
-  blast_radius: { description?: string; objects?: number }; evidence: string[]; ruling: { verdict: string; why: string } | null; state: string;
+  blast_radius: { description?: string; objects?: number }; evidence: string[]; ruling: { verdict: string; why: string; approvals?: number; role?: string } | null; state: string;
   expires_at: string; why: string; hypothesis_id: string; precondition: string; decided_by: string | null; attempts: number; output: string;
 }
 export interface NotPlanned { kind: string; target: string; why: string }

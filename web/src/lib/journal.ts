@@ -69,7 +69,12 @@ export function known(entries: Entry[]): Known {
     if (type === "action_ruled") {
       action.ruling = fact(data["ruling"]) as unknown as Action["ruling"];
       if (action.ruling?.verdict === "deny") action.state = "denied";
-    } else if (type === "approval_granted" || type === "approval_rejected") action.decided_by = text(data["by"]);
+    } else if (type === "approval_granted") {
+      // Where two are needed, the deed waits for the other one.
+      const given = [...(action.decided_by?.split(", ") ?? []), text(data["by"])];
+      action.decided_by = given.join(", ");
+      if (given.length < (action.ruling?.approvals ?? 1)) action.state = "awaiting_approval";
+    } else if (type === "approval_rejected") action.decided_by = text(data["by"]);
     else if (type === "action_finished") action.output = text(data["output"]);
     else if (type === "action_started") action.attempts = number(data["attempt"]);
   }

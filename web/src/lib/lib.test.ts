@@ -77,6 +77,13 @@ describe("a journal", () => {
     expect(all.actions[0]).toMatchObject({ state: "fixed", decided_by: "ann", hash: "ab" });
     expect(all.resolution).toBe("verified_fix");
   });
+  test("waits for the second of two people", () => {
+    const ruled = entry(7, "action_ruled", { action: "a1", ruling: { verdict: "ask", why: "w", approvals: 2 } }, "act");
+    const granted = (seq: number, by: string) => entry(seq, "approval_granted", { action: "a1", by, comment: "" }, "act");
+    const one = [...story.slice(0, 6), ruled, granted(8, "ann")];
+    expect(known(one).actions[0]).toMatchObject({ state: "awaiting_approval", decided_by: "ann" });
+    expect(known([...one, granted(9, "bob")]).actions[0]).toMatchObject({ state: "authorized", decided_by: "ann, bob" });
+  });
   test("tells a call with its purpose, its time and what it found", () => {
     const told = lines(story);
     expect(told[3]).toMatchObject({ round: 1, title: "what till writes", call: "logs till", aside: "1 finding · 12 ms" });

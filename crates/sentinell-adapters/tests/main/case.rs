@@ -1,7 +1,7 @@
 //! Cases as the hall would bring them: a signal with labels, and a proposal on its way to a warrant.
 
 use sentinell_core::action::{Action, Plan};
-use sentinell_core::approval::Warrant;
+use sentinell_core::approval::{Role, Warrant};
 use sentinell_core::evidence::{Evidence, Observation, Query};
 use sentinell_core::hypothesis::Hypothesis;
 use sentinell_core::investigation::{Event, Health, Investigation, Reading, Usage};
@@ -131,9 +131,15 @@ pub fn warrant_for(action: &Action, seconds: u32) -> Warrant {
         Event::TurnTaken { by: "deterministic".into(), usage: Usage::default(), reply: None },
         Event::HypothesesFormed { hypotheses: vec![hypothesis], ruled_out: vec![], gaps: vec![] },
         Event::ActionProposed { action: Box::new(action.clone()), hash: hash.clone() },
-        Event::ActionRuled { action: id.clone(), ruling: Ruling::Ask { why: "a person decides".into() } },
+        Event::ActionRuled { action: id.clone(), ruling: Ruling::ask("a person decides") },
         Event::ApprovalRequested { action: id.clone(), expires_at: action.expires_at },
-        Event::ApprovalGranted { action: id.clone(), hash, by: "ann".into(), comment: String::new() },
+        Event::ApprovalGranted {
+            action: id.clone(),
+            hash,
+            by: "ann".into(),
+            comment: String::new(),
+            role: Role::Operator,
+        },
         Event::StateChecked { action: id, reading, next_at: now() },
     ];
     let mut case = case(&[]);

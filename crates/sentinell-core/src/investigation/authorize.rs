@@ -3,8 +3,8 @@
 use super::{ActionState, Event, Investigation, Phase};
 use crate::action::Action;
 use crate::approval::Warrant;
-use crate::ids::ActionHash;
-use crate::policy::{Policy, Ruling};
+use crate::ids::{ActionHash, HypothesisId};
+use crate::policy::{Gate, Question, Ruling};
 use crate::time::Timestamp;
 
 /// The intent of one deed. Its event has to be in the journal before it becomes a [`Warrant`].
@@ -33,7 +33,8 @@ impl Investigation {
     ///
     /// # Errors
     /// The event that says why the deed must not happen.
-    pub fn authorize(&self, policy: &Policy, now: Timestamp) -> Result<Intent, Box<Event>> {
+    pub fn authorize<'g>(&self, gate: impl Into<Gate<'g>>, now: Timestamp) -> Result<Intent, Box<Event>> {
+        let Gate { policy, deeds } = gate.into();
         let Phase::Authorized { action: id, checked: true } = &self.phase else {
             return Err(Box::new(Event::Escalated { why: "no authorized action".into() }));
         };
@@ -43,9 +44,14 @@ impl Investigation {
         if self.spent.deeds >= self.budget.deeds {
             return Err(blocked(format!("the budget of {} deeds is spent", self.budget.deeds)));
         }
-        match policy.rule(action, self.is_trusted(action)) {
+        let confidence = self.confidence_in(&action.because);
+        match policy.rule(&Question::about(action, confidence, self.is_trusted(action), deeds, now)) {
             Ruling::Deny { why } => return Err(blocked(why)),
-            Ruling::Ask { why } if record.decided_by.is_none() => return Err(blocked(why)),
+            // It may ask for more by now than when people were asked.
+            Ruling::Ask { why, approvals, role } if !record.is_approved(approvals, role) => {
+                let given = record.approvals.len();
+                return Err(blocked(format!("{why}; {given} of {approvals} approved")));
+            }
             // What the journal has seen pass stays past, whatever a clock that was set back says.
             Ruling::Ask { .. } if action.expires_at <= now.max(self.updated_at) => {
                 return Err(blocked("the approval has expired".into()));
@@ -55,6 +61,11 @@ impl Investigation {
         let deadline = now.plus_seconds(i64::from(policy.deed_seconds));
         let event = Event::ActionStarted { action: id.clone(), attempt: record.attempts + 1, deadline };
         Ok(Intent { event, hash: record.hash.clone(), deadline })
+    }
+
+    /// What is believed of a hypothesis now.
+    pub(super) fn confidence_in(&self, id: &HypothesisId) -> f64 {
+        self.hypotheses.iter().find(|hypothesis| hypothesis.id == *id).map_or(0.0, |hypothesis| hypothesis.confidence)
     }
 
     /// Whether some of an action's evidence comes from a source that an outsider cannot write.

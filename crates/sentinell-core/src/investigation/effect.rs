@@ -1,11 +1,13 @@
 //! What comes next, and what comes back.
 
 use crate::action::{Action, ActionDraft};
+use crate::approval::Role;
 use crate::evidence::{Evidence, Gap, Query};
 use crate::hypothesis::{Hypothesis, RuledOut, Verdict};
 use crate::ids::{ActionHash, ActionId, Actor, EvidenceId, Fingerprint, IncidentId, QueryId};
 use crate::investigation::event::{Reading, Usage};
 use crate::model::Reply;
+use crate::policy::operator;
 use crate::ports::{Applied, Question};
 use crate::signal::Signal;
 use crate::time::Timestamp;
@@ -276,6 +278,9 @@ pub enum Command {
         hash: ActionHash,
         /// Who.
         by: Actor,
+        /// With which role.
+        #[serde(default = "operator")]
+        role: Role,
         /// In their words.
         comment: String,
     },

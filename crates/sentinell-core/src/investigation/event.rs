@@ -1,12 +1,13 @@
 //! What happened: past tense, tagged, journaled, never edited. Fields are only ever added, with a default.
 
 use crate::action::{Action, ActionDraft};
+use crate::approval::Role;
 use crate::evidence::{Evidence, Gap, Query};
 use crate::hypothesis::{Hypothesis, RuledOut, Verdict};
 use crate::ids::{ActionHash, ActionId, Actor, EvidenceId, Fingerprint, IncidentId, QueryId, SignalId};
 use crate::investigation::effect::Decision;
 use crate::model::Reply;
-use crate::policy::{Budget, Ruling};
+use crate::policy::{Budget, Ruling, is_operator, operator};
 use crate::ports::Applied;
 use crate::signal::{Severity, Signal};
 use crate::time::Timestamp;
@@ -156,8 +157,15 @@ pub enum Event {
     ActionRuled { action: ActionId, ruling: Ruling },
     /// A person has been asked.
     ApprovalRequested { action: ActionId, expires_at: Timestamp },
-    /// A person approved exactly this.
-    ApprovalGranted { action: ActionId, hash: ActionHash, by: Actor, comment: String },
+    /// A person approved exactly this; where two are needed, the deed waits for the other one.
+    ApprovalGranted {
+        action: ActionId,
+        hash: ActionHash,
+        by: Actor,
+        comment: String,
+        #[serde(default = "operator", skip_serializing_if = "is_operator")]
+        role: Role,
+    },
     /// A person said no.
     ApprovalRejected { action: ActionId, by: Actor, comment: String },
     /// Nobody answered in time.

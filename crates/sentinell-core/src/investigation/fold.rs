@@ -1,8 +1,9 @@
 //! The only way an investigation changes: one fact at a time, each of which must fit.
 
 use super::{ActionState, AlertState, Event, Health, Investigation, OpenQuery, Outcome, Phase, Spent};
+use crate::approval::Role;
 use crate::evidence::Query;
-use crate::ids::{ActionId, IncidentId, QueryId};
+use crate::ids::{ActionId, Actor, IncidentId, QueryId};
 use crate::policy::Ruling;
 use crate::ports::Applied;
 use crate::time::Timestamp;
@@ -84,7 +85,7 @@ impl Investigation {
         match (&self.phase, event) {
             (Phase::Queued | Phase::Reasoning { .. }, event) => self.after_thinking(event),
             (Phase::Observing { open }, event) => after_reading(open, event),
-            (Phase::AwaitingApproval { action, asked }, event) => after_asking(action, *asked, event),
+            (Phase::AwaitingApproval { action, asked }, event) => self.after_asking(action, *asked, event),
             (Phase::Authorized { action, checked }, event) => after_permission(action, *checked, event),
             (Phase::Acting { .. } | Phase::InDoubt { .. }, event) => self.after_deed(at, event),
             (Phase::Verifying { .. }, event) => self.after_check(at, event),
@@ -202,6 +203,37 @@ impl Investigation {
         Some(Phase::Verifying { action: id.clone(), wait: None, healthy_since: None, give_up_at })
     }
 
+    fn after_asking(&self, action: &ActionId, asked: bool, event: &Event) -> Option<Phase> {
+        match event {
+            Event::ApprovalRequested { action: about, .. } if about == action && !asked => {
+                Some(Phase::AwaitingApproval { action: action.clone(), asked: true })
+            }
+            Event::ApprovalGranted { action: about, by, role, .. } if about == action => {
+                self.after_approval(action, asked, by, *role)
+            }
+            Event::ApprovalRejected { action: about, .. } | Event::ApprovalExpired { action: about }
+                if about == action =>
+            {
+                Some(Phase::Reasoning { failures: 0, until: None })
+            }
+            _ => None,
+        }
+    }
+
+    /// The last approval that was needed sets the deed going. Nobody approves twice.
+    fn after_approval(&self, action: &ActionId, asked: bool, by: &Actor, role: Role) -> Option<Phase> {
+        let record = self.action(action)?;
+        let (needed, least) = record.needed();
+        let fit = record.approvals.iter().filter(|given| given.role >= least).count() + usize::from(role >= least);
+        if record.has_approved(by) {
+            return None;
+        }
+        Some(match u32::try_from(fit).is_ok_and(|fit| fit < needed) {
+            true => Phase::AwaitingApproval { action: action.clone(), asked },
+            false => Phase::Authorized { action: action.clone(), checked: false },
+        })
+    }
+
     fn after_check(&self, at: Timestamp, event: &Event) -> Option<Phase> {
         let Phase::Verifying { action, wait, healthy_since, give_up_at } = &self.phase else { return None };
         let verifying = |wait, healthy_since| Phase::Verifying {
@@ -244,21 +276,6 @@ fn after_reading(open: &BTreeMap<QueryId, OpenQuery>, event: &Event) -> Option<P
         return Some(Phase::Reasoning { failures: 0, until: None });
     }
     Some(Phase::Observing { open })
-}
-
-fn after_asking(action: &ActionId, asked: bool, event: &Event) -> Option<Phase> {
-    match event {
-        Event::ApprovalRequested { action: about, .. } if about == action && !asked => {
-            Some(Phase::AwaitingApproval { action: action.clone(), asked: true })
-        }
-        Event::ApprovalGranted { action: about, .. } if about == action => {
-            Some(Phase::Authorized { action: action.clone(), checked: false })
-        }
-        Event::ApprovalRejected { action: about, .. } | Event::ApprovalExpired { action: about } if about == action => {
-            Some(Phase::Reasoning { failures: 0, until: None })
-        }
-        _ => None,
-    }
 }
 
 fn after_permission(action: &ActionId, checked: bool, event: &Event) -> Option<Phase> {

@@ -5,7 +5,7 @@ use super::{Event, Health, Input, Investigation, Outcome, Phase, Reading, Resolu
 use crate::action::Action;
 use crate::evidence::{Evidence, Gap};
 use crate::ids::{ActionId, Actor, EvidenceId, QueryId};
-use crate::policy::Policy;
+use crate::policy::Gate;
 use crate::ports::Applied;
 use crate::time::Timestamp;
 
@@ -16,7 +16,8 @@ const ATTEMPTS: u32 = 3;
 
 impl Investigation {
     /// What `input` means, in facts that fit the present state. Empty if it means nothing any more.
-    pub fn interpret(&self, input: Input, policy: &Policy, now: Timestamp) -> Vec<Event> {
+    pub fn interpret<'g>(&self, input: Input, gate: impl Into<Gate<'g>>, now: Timestamp) -> Vec<Event> {
+        let gate = gate.into();
         match input {
             Input::Observed { query, evidence, gaps, call, raw, millis } if self.is_open(&query) => {
                 let evidence = self.number(evidence);
@@ -24,18 +25,18 @@ impl Investigation {
             }
             Input::NotObserved { query, why, again } => self.not_observed(query, why, again, now),
             Input::Turned { turn, planned } if self.may_turn() && self.held.is_none() => {
-                self.turned(*turn, planned, policy, now)
+                self.turned(*turn, planned, gate, now)
             }
             Input::NotTurned { by, usage, why, after_millis } if self.may_turn() => {
                 self.not_turned(by, usage, why, after_millis, now)
             }
-            Input::Doubted { doubt, planned } if self.may_turn() => self.doubted(*doubt, planned, policy, now),
+            Input::Doubted { doubt, planned } if self.may_turn() => self.doubted(*doubt, planned, gate, now),
             Input::Asked(action) => self.asked(action),
             Input::NotApplied { action, why } => self.not_applied(action, why),
             Input::Applied { action, ok, output } => self.applied(action, ok, output),
             Input::AppliedUnclear { action, why } => self.unclear(action, why),
             Input::Reconciled { action, applied, note } => self.reconciled(action, applied, note),
-            Input::Checked { action, reading } => self.checked(&action, reading, policy, now),
+            Input::Checked { action, reading } => self.checked(&action, reading, gate, now),
             Input::TimedOut => self.timed_out(),
             Input::AlertJoined { signal, fingerprint, why } => {
                 let signal = *signal;
@@ -138,11 +139,11 @@ impl Investigation {
         events
     }
 
-    fn checked(&self, action: &ActionId, reading: Reading, policy: &Policy, now: Timestamp) -> Vec<Event> {
+    fn checked(&self, action: &ActionId, reading: Reading, gate: Gate<'_>, now: Timestamp) -> Vec<Event> {
         match &self.phase {
             Phase::Authorized { action: waiting, checked: false } if waiting == action => before(action, reading, now),
             Phase::Verifying { action: waiting, wait: None, healthy_since, give_up_at } if waiting == action => {
-                self.after(action, reading, *healthy_since, *give_up_at, policy, now)
+                self.after(action, reading, *healthy_since, *give_up_at, gate, now)
             }
             _ => vec![],
         }
@@ -154,7 +155,7 @@ impl Investigation {
         reading: Reading,
         healthy_since: Option<Timestamp>,
         give_up_at: Timestamp,
-        policy: &Policy,
+        gate: Gate<'_>,
         now: Timestamp,
     ) -> Vec<Event> {
         let Some(record) = self.action(id) else { return vec![] };
@@ -180,19 +181,20 @@ impl Investigation {
             }
             Health::Unhealthy => {
                 events.push(verified(Outcome::Unchanged));
-                events.extend(self.take_back(&record.action, policy, now));
+                events.extend(self.take_back(&record.action, gate, now));
             }
         }
         events
     }
 
-    fn take_back(&self, action: &Action, policy: &Policy, now: Timestamp) -> Vec<Event> {
+    fn take_back(&self, action: &Action, gate: Gate<'_>, now: Timestamp) -> Vec<Event> {
         if !action.plan.undo_if_unhelpful {
             return vec![];
         }
         let id = ActionId(format!("a{}", self.actions.len() + 1));
-        let expires_at = now.plus_seconds(i64::from(policy.approval_seconds));
-        action.undo(id, expires_at).map(|undo| self.ruled(undo, policy)).unwrap_or_default()
+        let confidence = self.confidence_in(&action.because);
+        let expires_at = now.plus_seconds(i64::from(gate.policy.approval_seconds));
+        action.undo(id, expires_at).map(|undo| self.ruled(undo, confidence, gate, now)).unwrap_or_default()
     }
 
     fn timed_out(&self) -> Vec<Event> {

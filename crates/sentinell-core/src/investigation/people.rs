@@ -1,7 +1,8 @@
 //! What people say: checked against the state, then turned into facts.
 
 use super::{Command, Event, Investigation, Phase, Resolution};
-use crate::ids::{ActionHash, ActionId};
+use crate::approval::Role;
+use crate::ids::{ActionHash, ActionId, Actor};
 use crate::time::Timestamp;
 
 /// Why a command cannot be taken. The kind decides the answer's status code.
@@ -13,6 +14,9 @@ pub enum Refusal {
     /// The time for it is over (410).
     #[error("{0}")]
     Gone(String),
+    /// This person may not (403).
+    #[error("{0}")]
+    Forbidden(String),
     /// It names something that does not exist (404).
     #[error("{0}")]
     Unknown(String),
@@ -25,10 +29,11 @@ impl Investigation {
     /// [`Refusal`], in words for that person.
     pub fn decide(&self, command: Command, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         match command {
-            Command::Approve { action, hash, by, comment } => {
+            Command::Approve { action, hash, by, role, comment } => {
                 self.check_open(&action, now)?;
                 self.check_hash(&action, &hash)?;
-                Ok(vec![Event::ApprovalGranted { action, hash, by, comment }])
+                self.check_person(&action, &by, role)?;
+                Ok(vec![Event::ApprovalGranted { action, hash, by, comment, role }])
             }
             Command::Reject { action, by, comment } => {
                 self.check_open(&action, now)?;
@@ -113,6 +118,24 @@ impl Investigation {
                 "the hash is not that of {action} as it stands now; read the action again and approve what you see"
             ))),
         }
+    }
+
+    fn check_person(&self, action: &ActionId, by: &Actor, role: Role) -> Result<(), Refusal> {
+        let Some(record) = self.action(action) else {
+            return Err(Refusal::Unknown(format!("this incident has no action {action}")));
+        };
+        let (needed, least) = record.needed();
+        if role < least {
+            let word = serde_json::to_value(least).unwrap_or_default();
+            let word = word.as_str().unwrap_or_default();
+            return Err(Refusal::Forbidden(format!("{action} needs the approval of somebody with the role {word}")));
+        }
+        if record.has_approved(by) {
+            return Err(Refusal::Conflict(format!(
+                "{by} has approved {action} already; it needs {needed} different people"
+            )));
+        }
+        Ok(())
     }
 
     fn refuse_during_deed(&self) -> Result<(), Refusal> {

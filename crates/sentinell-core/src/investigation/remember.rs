@@ -3,8 +3,9 @@
 use super::talk::{Exchange, Rest};
 use super::{ActionRecord, ActionState, AlertState, Event, Hint, Investigation, Outcome, Phase, Reading, Spent};
 use crate::action::Action;
+use crate::approval::{Given, Role};
 use crate::hypothesis::Verdict;
-use crate::ids::ActionId;
+use crate::ids::{ActionId, Actor};
 use crate::policy::Ruling;
 use crate::ports::Applied;
 use crate::time::Timestamp;
@@ -91,7 +92,7 @@ impl Investigation {
             Event::ActionRuled { action, ruling: Ruling::Allow { .. } } => (action, ActionState::Authorized),
             Event::ActionRuled { action, ruling: Ruling::Ask { .. } } => (action, ActionState::AwaitingApproval),
             Event::ActionRuled { action, ruling: Ruling::Deny { .. } } => (action, ActionState::Denied),
-            Event::ApprovalGranted { action, .. } => (action, ActionState::Authorized),
+            Event::ApprovalGranted { action, by, role, .. } => return self.remember_approval(action, by, *role),
             Event::ApprovalRejected { action, .. } => (action, ActionState::Rejected),
             Event::ApprovalExpired { action } => (action, ActionState::Expired),
             Event::DeedBlocked { action, .. } => (action, ActionState::Blocked),
@@ -113,13 +114,23 @@ impl Investigation {
         record.state = state;
         match event {
             Event::ActionRuled { ruling, .. } => record.ruling = Some(ruling.clone()),
-            Event::ApprovalGranted { by, .. } | Event::ApprovalRejected { by, .. } => {
-                record.decided_by = Some(by.to_string());
-            }
+            Event::ApprovalRejected { by, .. } => record.decided_by = Some(by.to_string()),
             Event::ActionStarted { attempt, .. } => record.attempts = *attempt,
             Event::ActionFinished { output, .. } => record.output.clone_from(output),
             Event::Reconciled { note, .. } => record.output.clone_from(note),
             _ => {}
+        }
+    }
+
+    /// Who approved, and whether these are enough people.
+    fn remember_approval(&mut self, id: &ActionId, by: &Actor, role: Role) {
+        let Some(record) = self.actions.iter_mut().find(|record| record.action.id == *id) else { return };
+        record.approvals.push(Given { by: by.clone(), role });
+        let names: Vec<&str> = record.approvals.iter().map(|given| given.by.as_str()).collect();
+        record.decided_by = Some(names.join(", "));
+        let (needed, role) = record.needed();
+        if record.is_approved(needed, role) {
+            record.state = ActionState::Authorized;
         }
     }
 
@@ -179,6 +190,7 @@ fn record(action: &Action) -> ActionRecord {
         ruling: None,
         state: ActionState::Proposed,
         decided_by: None,
+        approvals: vec![],
         attempts: 0,
         output: String::new(),
         readings: vec![],

@@ -1,5 +1,7 @@
 //! The machine, told as stories, and under random orders of events.
 
+mod approvals;
+
 use super::*;
 use crate::action::tests::rollback;
 use crate::action::{Deed, Plan};
@@ -23,13 +25,10 @@ struct Story {
 impl Story {
     fn opened(autonomy: Autonomy) -> Self {
         let rules = match autonomy {
-            Autonomy::Automatic => vec![Rule {
-                name: "all".into(),
-                effect: RuleEffect::Allow,
-                kinds: vec![],
-                targets: vec![],
-                environments: vec![],
-            }],
+            Autonomy::Automatic => {
+                let irreversible = vec!["kubernetes.rollout_undo".into()];
+                vec![Rule { irreversible, ..Rule::new("all", RuleEffect::Allow) }]
+            }
             _ => vec![],
         };
         let policy = Policy { autonomy, rules, ..Policy::default() };
@@ -76,7 +75,7 @@ impl Story {
 
     fn approve(&mut self) -> Result<(), Refusal> {
         let (action, hash) = ("a1".into(), self.case.action(&"a1".into()).unwrap().hash.clone());
-        self.say(Command::Approve { action, hash, by: "ann".into(), comment: String::new() })
+        self.say(Command::Approve { action, hash, by: "ann".into(), role: Role::Operator, comment: String::new() })
     }
 
     /// The intent of the authorized deed, appended.
@@ -193,7 +192,13 @@ fn an_approved_rollback_is_verified_for_the_agreed_time_and_resolves() {
 #[test]
 fn nothing_is_done_without_exactly_the_approval_that_was_shown() {
     let mut story = Story::proposed(Autonomy::Approve);
-    let wrong = Command::Approve { action: "a1".into(), hash: "0".into(), by: "ann".into(), comment: String::new() };
+    let wrong = Command::Approve {
+        action: "a1".into(),
+        hash: "0".into(),
+        by: "ann".into(),
+        role: Role::Operator,
+        comment: String::new(),
+    };
     assert!(matches!(story.say(wrong), Err(Refusal::Conflict(_))));
     assert!(story.start().is_err());
     let reject = Command::Reject { action: "a1".into(), by: "ann".into(), comment: "no".into() };
@@ -432,7 +437,7 @@ fn happen(story: &mut Story, what: u8, detail: u8) {
         },
         17 => {
             let hash = story.case.action(&action).map_or("0".into(), |record| record.hash.clone());
-            Input::Person(Command::Approve { action, hash, by, comment: why })
+            Input::Person(Command::Approve { action, hash, by, role: Role::Operator, comment: why })
         }
         18 => Input::Person(Command::Reject { action, by, comment: why }),
         19 => Input::Person(

@@ -6,7 +6,7 @@ use crate::action::{Action, ActionDraft, Plan};
 use crate::evidence::Query;
 use crate::hypothesis::{Hypothesis, Verdict};
 use crate::ids::{ActionId, EvidenceId, HypothesisId, QueryId};
-use crate::policy::{Policy, Ruling};
+use crate::policy::{Gate, Question as Asked, Ruling};
 use crate::ports::Question;
 use crate::time::Timestamp;
 
@@ -22,7 +22,7 @@ impl Investigation {
         &self,
         turn: Turn,
         planned: Option<Result<Plan, String>>,
-        policy: &Policy,
+        gate: Gate<'_>,
         now: Timestamp,
     ) -> Vec<Event> {
         let wrong = self.wrong_with(&turn);
@@ -46,7 +46,7 @@ impl Investigation {
             }
             Decision::LookAt(questions) => events.push(self.look_at(questions)),
             decision if doubt => events.push(Event::AnswerHeld { decision }),
-            decision => events.extend(self.follow(decision, &hypotheses, planned, policy, now)),
+            decision => events.extend(self.follow(decision, &hypotheses, planned, gate, now)),
         }
         events
     }
@@ -89,7 +89,7 @@ impl Investigation {
         &self,
         doubt: Doubt,
         planned: Option<Result<Plan, String>>,
-        policy: &Policy,
+        gate: Gate<'_>,
         now: Timestamp,
     ) -> Vec<Event> {
         let Some(held) = self.held.clone() else { return vec![] };
@@ -107,7 +107,11 @@ impl Investigation {
                 let why = format!("`{kind}` on {target} was considered, but a second look speaks against it: {why}");
                 events.push(Event::Escalated { why });
             }
-            _ => events.extend(self.follow(held, &self.hypotheses, planned, policy, now)),
+            _ => {
+                let doubted = |h: &Hypothesis| Hypothesis { confidence: left(&h.id), ..h.clone() };
+                let hypotheses: Vec<Hypothesis> = self.hypotheses.iter().map(doubted).collect();
+                events.extend(self.follow(held, &hypotheses, planned, gate, now));
+            }
         }
         events
     }
@@ -124,7 +128,7 @@ impl Investigation {
         decision: Decision,
         hypotheses: &[Hypothesis],
         planned: Option<Result<Plan, String>>,
-        policy: &Policy,
+        gate: Gate<'_>,
         now: Timestamp,
     ) -> Vec<Event> {
         match decision {
@@ -132,8 +136,9 @@ impl Investigation {
             Decision::LookAt(questions) => vec![self.look_at(questions)],
             Decision::Act(draft) => {
                 let because = hypotheses.iter().find(|hypothesis| hypothesis.id == draft.because);
+                let confidence = because.map_or(0.0, |hypothesis| hypothesis.confidence);
                 let evidence = because.map(|hypothesis| hypothesis.supports.clone()).unwrap_or_default();
-                self.proposed(draft, planned, evidence, policy, now)
+                self.proposed(draft, planned, (evidence, confidence), gate, now)
             }
         }
     }
@@ -155,8 +160,8 @@ impl Investigation {
         &self,
         draft: ActionDraft,
         planned: Option<Result<Plan, String>>,
-        evidence: Vec<EvidenceId>,
-        policy: &Policy,
+        (evidence, confidence): (Vec<EvidenceId>, f64),
+        gate: Gate<'_>,
         now: Timestamp,
     ) -> Vec<Event> {
         let plan = match planned.unwrap_or_else(|| Err(format!("nothing here can do `{}`", draft.kind))) {
@@ -179,18 +184,19 @@ impl Investigation {
             evidence,
             plan,
             undoes: None,
-            expires_at: now.plus_seconds(i64::from(policy.approval_seconds)),
+            expires_at: now.plus_seconds(i64::from(gate.policy.approval_seconds)),
         };
         if let Some(state) = self.tried_before(&action) {
             let why =
                 format!("`{}` on {} was tried before ({state:?}); a person has to decide", action.kind, action.target);
             return vec![Event::Escalated { why }];
         }
-        self.ruled(action, policy)
+        self.ruled(action, confidence, gate, now)
     }
 
-    pub(super) fn ruled(&self, action: Action, policy: &Policy) -> Vec<Event> {
-        let ruling = policy.rule(&action, self.is_trusted(&action));
+    pub(super) fn ruled(&self, action: Action, confidence: f64, gate: Gate<'_>, now: Timestamp) -> Vec<Event> {
+        let question = Asked::about(&action, confidence, self.is_trusted(&action), gate.deeds, now);
+        let ruling = gate.policy.rule(&question);
         let (id, hash) = (action.id.clone(), action.hash());
         let escalated = match &ruling {
             Ruling::Deny { why } => {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::action::Deed;
 use crate::action::tests::rollback;
+use crate::approval::Role;
 use crate::policy::{Budget, Ruling};
 use crate::ports::Applied;
 use crate::signal::SignalState;
@@ -51,7 +52,7 @@ fn asked(action: Action) -> [Event; 3] {
     let (id, hash, expires_at) = (action.id.clone(), action.hash(), action.expires_at);
     [
         Event::ActionProposed { action: Box::new(action), hash },
-        Event::ActionRuled { action: id.clone(), ruling: Ruling::Ask { why: "house rules".into() } },
+        Event::ActionRuled { action: id.clone(), ruling: Ruling::ask("house rules") },
         Event::ApprovalRequested { action: id, expires_at },
     ]
 }
@@ -104,7 +105,13 @@ fn a_deed_in_doubt_and_the_end_of_a_blocked_one_are_told() {
         crate::investigation::Reading { health: crate::investigation::Health::Unhealthy, note: "still down".into() };
     let hash = rollback("inc_1.x").hash();
     let told = told
-        .then(Event::ApprovalGranted { action: action(), hash, by: "ann".into(), comment: String::new() })
+        .then(Event::ApprovalGranted {
+            action: action(),
+            hash,
+            by: "ann".into(),
+            comment: String::new(),
+            role: Role::Operator,
+        })
         .then(Event::StateChecked { action: action(), reading, next_at: Timestamp(9) })
         .then(Event::ActionStarted { action: action(), attempt: 1, deadline: Timestamp(9) })
         .then(Event::WaitEnded {})

@@ -1,6 +1,6 @@
 use crate::{look, ready, scene, town};
 use sentinell_core::action::{Action, ActionDraft, Expectation, Plan};
-use sentinell_core::approval::Warrant;
+use sentinell_core::approval::{Role, Warrant};
 use sentinell_core::evidence::{Evidence, Telemetry};
 use sentinell_core::hypothesis::Hypothesis;
 use sentinell_core::ids::Actor;
@@ -69,6 +69,7 @@ fn permission(scene: &Scene, draft: &ActionDraft, plan: Plan, now: Timestamp) ->
         action: "a1".into(),
         hash,
         by: Actor("ann".into()),
+        role: Role::Operator,
         comment: String::new(),
     }));
     let reading = Reading { health: Health::Unhealthy, note: String::new() };

@@ -9,6 +9,7 @@ use super::views::{ActionView, IncidentView};
 use crate::auth::{Operating, Responding};
 use crate::store::CommandError;
 use axum::extract::State;
+use sentinell_core::approval::Principal;
 use sentinell_core::ids::{ActionHash, ActionId, Actor, IncidentId};
 use sentinell_core::investigation::{Command, Investigation};
 use sentinell_core::redact::redact;
@@ -82,7 +83,8 @@ pub async fn approve(
 ) -> Result<axum::Json<ActionView>, ApiError> {
     let (action, hash) = (ActionId(body.action_id), ActionHash(body.hash));
     let comment = words("/comment", body.comment)?;
-    let command = Command::Approve { action: action.clone(), hash, by: principal.actor, comment };
+    let Principal { actor: by, role } = principal;
+    let command = Command::Approve { action: action.clone(), hash, by, role, comment };
     let case = say(&app, id, command).await?;
     view(&case, &action)
 }

@@ -25,8 +25,8 @@ const TRIES: u32 = 5;
 /// A new version of the policy.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct NewPolicy {
-    /// `{autonomy, rules[], approval_seconds, deed_seconds, budget}`; what is left out has its default. Unknown fields are
-    /// refused here: a misspelt rule must not be a missing one. The kill switch stays as it is.
+    /// `{autonomy, levels[], rules[], cedar, limits, freezes[], approval_seconds, deed_seconds, budget}`; what is left out has
+    /// its default. Unknown fields are refused here: a misspelt rule must not be a missing one. The kill switch stays as it is.
     #[schema(value_type = Object)]
     policy: Policy,
     /// Why it changes.
@@ -112,20 +112,20 @@ pub async fn create(
     Ok((StatusCode::CREATED, axum::Json(PolicyView { version, policy: json_of(&policy), by, why, at })))
 }
 
-fn validate(policy: &Policy) -> Result<(), ApiError> {
+pub(super) fn validate(policy: &Policy) -> Result<(), ApiError> {
     let within = |name: &str, value: u32, most: u32| match value {
         value if (1..=most).contains(&value) => Ok(()),
         _ => Err(ApiError::invalid(format!("/policy/{name}"), format!("must be 1 to {most}"))),
     };
     within("approval_seconds", policy.approval_seconds, 7 * 86_400)?;
     within("deed_seconds", policy.deed_seconds, 3600)?;
-    if policy.rules.len() > 1000 {
-        return Err(ApiError::invalid("/policy/rules", "at most 1000 rules"));
-    }
-    for (index, rule) in policy.rules.iter().enumerate() {
+    for (index, rule) in policy.rules.iter().enumerate().take(1000) {
         text_of(&format!("/policy/rules/{index}/name"), &rule.name, 200)?;
     }
-    Ok(())
+    match policy.problems().into_iter().next() {
+        Some(problem) => Err(ApiError::invalid(format!("/policy{}", problem.pointer), problem.why)),
+        None => Ok(()),
+    }
 }
 
 /// The kill switch.

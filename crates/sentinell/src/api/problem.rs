@@ -120,6 +120,7 @@ impl From<Refusal> for ApiError {
         let status = match &refusal {
             Refusal::Conflict(_) => StatusCode::CONFLICT,
             Refusal::Gone(_) => StatusCode::GONE,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Unknown(_) => StatusCode::NOT_FOUND,
         };
         Self::new(status, refusal.to_string())

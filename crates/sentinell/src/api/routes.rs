@@ -4,7 +4,7 @@ use super::docs::{Description, complete};
 use super::problem::ApiError;
 use super::{
     AppState, ask, audit, commands, docs, health, idempotency, incidents, journal, log_sources, outbox, policies,
-    regroup, repos, search, shed, signals, silences, slack_channels, tokens, usage,
+    regroup, repos, search, shed, signals, silences, simulate, slack_channels, tokens, usage,
 };
 use crate::auth::{self, guard, session};
 use crate::feed::{socket, sse};
@@ -83,6 +83,7 @@ fn paths() -> OpenApiRouter<AppState> {
         .routes(routes!(tokens::create, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(policies::create, policies::list))
+        .routes(routes!(simulate::simulate))
         .routes(routes!(policies::switch, policies::set_switch))
         .routes(routes!(session::login))
         .routes(routes!(session::session, session::sign_in, session::logout))

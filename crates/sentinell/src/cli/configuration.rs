@@ -5,6 +5,8 @@ use crate::config::{
     Config as Settings, Habit, Model, Overrides, Problems, Senders, Surroundings, operator, settings_file,
 };
 use crate::wire::server::declared_problems;
+use sentinell_core::policy::Policy;
+use sentinell_core::policy::cedar::CedarRules;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,7 +65,7 @@ pub(super) fn run(args: Config, around: &Surroundings) -> anyhow::Result<ExitCod
     text += &senders(&settings.auth.senders)?;
     let autonomy = serde_json::to_value(settings.policy.autonomy)?;
     let autonomy = autonomy.as_str().unwrap_or_default();
-    writeln!(text, "  autonomy    {autonomy}, {} rule(s)", settings.policy.rules.len())?;
+    writeln!(text, "  autonomy    {autonomy}, {}", rules(&settings.policy))?;
     writeln!(
         text,
         "  worker      lease {} s, {} at a time",
@@ -109,6 +111,13 @@ fn hands(text: &mut String, settings: &Settings) -> std::fmt::Result {
         writeln!(text, "  command     {}: {}", command.name, command.description)?;
     }
     Ok(())
+}
+
+/// How many rules, levels and freezes there are.
+fn rules(policy: &Policy) -> String {
+    let cedar = CedarRules::read(&policy.cedar).map_or(0, |cedar| cedar.rules().len());
+    let (plain, levels, freezes) = (policy.rules.len(), policy.levels.len(), policy.freezes.len());
+    format!("{plain} rule(s), {cedar} in Cedar, {levels} level(s), {freezes} freeze(s)")
 }
 
 /// What is listened to besides what is posted, and when it is not.

@@ -5,7 +5,6 @@ use super::hands::RawHands;
 use super::raw::{Raw, RawGit, RawIdentity, RawKubernetes, RawPrometheus, RawRepo, RawWorker};
 use super::sections::{Auth, Command, Git, Kubernetes, KubernetesIdentity, Programs, Prometheus, RepoRules, Worker};
 use super::{Config, Database, Eyes, Hands, Mapping, Problems, Senders, Surroundings, slack, webhooks};
-use sentinell_core::policy::{Autonomy, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::net::SocketAddr;
@@ -24,7 +23,8 @@ impl Raw {
     pub(super) fn check(mut self, around: &Surroundings, found: Vec<String>) -> Result<Config, Problems> {
         let base = if self.base.as_os_str().is_empty() { around.folder.clone() } else { self.base.clone() };
         let mut check = Checker { base, problems: found };
-        let policy = check.policy(&self);
+        let autonomy = self.autonomy.unwrap_or_default();
+        let policy = super::policy::check(&self.policy, autonomy, self.budget, &check.base, &mut check.problems);
         let listen = check.listen(self.listen.as_deref().unwrap_or("127.0.0.1:8000"));
         let auth = check.auth(&self, listen);
         let (eyes, hands) = self.eyes_and_hands(&mut check);
@@ -217,37 +217,6 @@ impl Checker {
             standard: raw.auth.standard_webhooks_secret.clone(),
             generic,
             sns: super::sns::check(&raw.cloudwatch, &mut self.problems),
-        }
-    }
-
-    fn policy(&mut self, raw: &Raw) -> Policy {
-        let defaults = Policy::default();
-        let autonomy = raw.autonomy.unwrap_or_default();
-        let rules = raw.policy.rules.clone();
-        if autonomy == Autonomy::Automatic && rules.is_empty() {
-            self.problem("autonomy: `automatic` needs a policy; add [[policy.rules]] that say what may be done without asking, or use `approve`");
-        }
-        let mut names = BTreeSet::new();
-        for rule in &rules {
-            if rule.name.trim().is_empty() || !names.insert(&rule.name) {
-                self.problem(format!(
-                    "policy.rules: the name `{}` is empty or used twice; rulings name their rule",
-                    rule.name
-                ));
-            }
-        }
-        let approval = raw.policy.approval_seconds.unwrap_or(defaults.approval_seconds);
-        let deed = raw.policy.deed_seconds.unwrap_or(defaults.deed_seconds);
-        if raw.budget.turns < 2 {
-            self.problem("budget.turns: at least 2; the last turn is spent on a conclusion");
-        }
-        Policy {
-            autonomy,
-            kill_switch: None,
-            rules,
-            approval_seconds: self.between("policy.approval_seconds", approval, 10, 604_800),
-            deed_seconds: self.between("policy.deed_seconds", deed, 5, 3600),
-            budget: raw.budget,
         }
     }
 

@@ -6,6 +6,7 @@ use super::hands::{RawHttpAction, RawSystemd, RawTerraform};
 use super::maintenance::RawWindow;
 use super::memory::RawMemory;
 use super::model::RawModel;
+use super::policy::RawPolicy;
 use super::sections::{Command, LogFile};
 use super::senders::Mapping;
 use super::slack::RawSlack;
@@ -15,7 +16,7 @@ use super::telemetry::RawTelemetry;
 use super::topology::RawTopology;
 use super::webhooks::RawWebhook;
 use crate::store::Retention;
-use sentinell_core::policy::{Autonomy, Budget, Rule};
+use sentinell_core::policy::{Autonomy, Budget};
 use sentinell_evidence::case::Level;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -86,14 +87,6 @@ pub(super) struct RawAuth {
     pub pagerduty_webhook_secret: Option<Secret>,
     pub sentry_client_secret: Option<Secret>,
     pub standard_webhooks_secret: Option<Secret>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawPolicy {
-    pub approval_seconds: Option<u32>,
-    pub deed_seconds: Option<u32>,
-    pub rules: Vec<Rule>,
 }
 
 #[derive(Debug, Default, Deserialize)]

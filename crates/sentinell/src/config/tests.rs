@@ -56,7 +56,7 @@ fn every_problem_is_named_at_once() {
     for needle in [
         "listen: `nowhere`",
         "database:",
-        "`automatic` needs a policy",
+        "`automatic` needs rules",
         "recordings:",
         "lease_seconds: 0",
         "repos.shop.check: `make` must be an absolute path",

@@ -233,7 +233,7 @@ fn act(event: &Event, paint: Paint) -> Vec<String> {
             Ruling::Allow { why } => {
                 vec![format!("{} {}", paint.green(&format!("policy allows {action}:")), plain(why, 90))]
             }
-            Ruling::Ask { why } => {
+            Ruling::Ask { why, .. } => {
                 vec![format!("{} {}", paint.yellow(&format!("policy asks a person about {action}:")), plain(why, 90))]
             }
             Ruling::Deny { why } => {

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// Somebody appended first, or a unique name is taken.
     #[error("somebody else was first: {0}")]
     Conflict(String),
+    /// The policy changed or a deed was begun since this was judged: judge again.
+    #[error("the policy or what is counted changed since; judge again")]
+    Moved,
     /// The lease is held by somebody else now: let go.
     #[error("the lease on this incident was lost")]
     LeaseLost,

@@ -5,6 +5,7 @@ mod growth;
 use super::bulk::slices;
 use super::chain;
 use super::db::{Conn, db, on, run};
+use super::deeds::{Basis, Deed};
 use super::error::{Result, StoreError};
 use super::incidents::{self, Changing};
 use super::observations::Raw;
@@ -43,13 +44,15 @@ pub(super) struct Draft {
     canonical: Vec<u8>,
     /// What it makes known outside.
     letters: Vec<Envelope>,
+    /// What it says about deeds, for the limits.
+    deed: Option<Deed>,
 }
 
 impl Draft {
     pub(super) fn new(incident: &IncidentId, seq: u64, at: Timestamp, event: Event) -> Result<Self> {
         let json = serde_json::to_string(&event)?;
         let canonical = chain::canonical(incident, seq, at, &event)?;
-        Ok(Self { seq, at, event, json, canonical, letters: vec![] })
+        Ok(Self { seq, at, event, json, canonical, letters: vec![], deed: None })
     }
 
     /// The same, with what it makes known to these destinations.
@@ -78,7 +81,8 @@ pub(super) fn draft(
         after.fold(at, &event)?;
         let notice = || before.notice(&after, &event);
         let letters = outbox::envelopes(destinations, notice)?;
-        drafts.push(Draft { letters, ..Draft::new(&case.id, after.seq, at, event)? });
+        let deed = Deed::of(&after, &event);
+        drafts.push(Draft { letters, deed, ..Draft::new(&case.id, after.seq, at, event)? });
     }
     Ok((after, drafts))
 }
@@ -183,13 +187,40 @@ impl Store {
         at: Timestamp,
         lease: Option<&Lease>,
     ) -> Result<Investigation> {
+        self.append_on(case, events, raws, at, lease, None).await
+    }
+
+    /// Appends an intent, as long as what it was judged by still holds.
+    ///
+    /// # Errors
+    /// Those of [`Store::append`]; [`StoreError::Moved`] if the policy changed or a deed was begun since.
+    pub async fn append_intent(
+        &self,
+        case: &Investigation,
+        intent: Event,
+        at: Timestamp,
+        lease: Option<&Lease>,
+        basis: Basis,
+    ) -> Result<Investigation> {
+        self.append_on(case, vec![intent], vec![], at, lease, Some(basis)).await
+    }
+
+    async fn append_on(
+        &self,
+        case: &Investigation,
+        events: Vec<Event>,
+        raws: Vec<Arc<Raw>>,
+        at: Timestamp,
+        lease: Option<&Lease>,
+        basis: Option<Basis>,
+    ) -> Result<Investigation> {
         if events.is_empty() {
             return Ok(case.clone());
         }
         let (after, drafts) = draft(case, events, at, &self.destinations)?;
         let (row, _) = Changing::of(&after)?;
         let token = lease.map(|lease| lease.token.clone());
-        self.writer.grow(Growth { expected: case.seq, token, after, row, drafts, raws }).await
+        self.writer.grow(Growth { expected: case.seq, token, basis, after, row, drafts, raws }).await
     }
 }
 
@@ -274,6 +305,11 @@ pub(super) async fn write_lines(conn: &mut Conn, lines: &[Line<'_>]) -> Result<(
         });
     }
     spend(conn, lines.iter().map(|line| line.draft)).await?;
+    for (position, line) in &rows {
+        if let Some(deed) = &line.draft.deed {
+            deed.keep(conn, *position, line.incident, line.draft.at).await?;
+        }
+    }
     for line in lines {
         outbox::post(conn, line.incident, line.draft.at, &line.draft.letters).await?;
     }

@@ -36,6 +36,7 @@ async fn each_endpoint_asks_for_its_role() {
         ("POST", "/api/incidents/x/approve", &none, Role::Operator),
         ("POST", "/api/incidents/x/reject", &none, Role::Operator),
         ("PUT", "/api/kill-switch", &none, Role::Operator),
+        ("POST", "/api/policies/simulate", &none, Role::Operator),
         ("POST", "/api/repos", &none, Role::Admin),
         ("POST", "/api/policies", &none, Role::Admin),
         ("GET", "/api/tokens", &none, Role::Admin),

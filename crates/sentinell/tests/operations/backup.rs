@@ -215,6 +215,7 @@ async fn a_deed_under_way_at_the_backup_is_in_doubt_after_the_restore_and_never_
         hash: serde_json::from_value(hash.into()).unwrap(),
         by: sentinell_core::ids::Actor("ann".into()),
         comment: String::new(),
+        role: sentinell_core::approval::Role::Operator,
     };
     let deadline = Timestamp(house.clock.now().0 + 60_000);
     let reading = Reading { health: Health::Unhealthy, note: "still down".into() };

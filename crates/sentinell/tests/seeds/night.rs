@@ -7,6 +7,7 @@ use crate::stories::house::{House, LONGEST, Sleeper};
 use crate::stories::saboteur::{Commits, Saboteur};
 use sentinell::store::{CommandError, StoreError};
 use sentinell::worker::Worker;
+use sentinell_core::approval;
 use sentinell_core::ids::{ActionId, Actor, IncidentId};
 use sentinell_core::investigation::{ActionState, Command, Phase};
 use sentinell_core::ports::Clock;
@@ -171,7 +172,13 @@ impl Night {
             Act::Approve { right } => {
                 let Some(record) = newest else { return };
                 let hash = if right { record.hash.clone() } else { sentinell_core::ids::ActionHash("0".repeat(64)) };
-                Command::Approve { action: record.action.id.clone(), hash, by, comment: why }
+                Command::Approve {
+                    action: record.action.id.clone(),
+                    hash,
+                    by,
+                    role: approval::Role::Operator,
+                    comment: why,
+                }
             }
             Act::Reject => {
                 let Some(record) = newest else { return };
@@ -214,7 +221,10 @@ impl Night {
             let (by, comment) = (Actor("ann".into()), "seen".to_owned());
             let (after, command) = match self.plan.habit {
                 Habit::Silent => continue,
-                Habit::Approves(after) => (after, Command::Approve { action: action.clone(), hash, by, comment }),
+                Habit::Approves(after) => {
+                    let role = approval::Role::Operator;
+                    (after, Command::Approve { action: action.clone(), hash, by, role, comment })
+                }
                 Habit::Rejects(after) => (after, Command::Reject { action: action.clone(), by, comment }),
             };
             let key = (id.clone(), action, round);

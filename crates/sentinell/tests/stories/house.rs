@@ -9,6 +9,7 @@ use sentinell::store::{self, Accept, CommandError, Store, StoreError};
 use sentinell::worker::{Options, Worker};
 use sentinell_core::action::Action;
 use sentinell_core::alert::fingerprint;
+use sentinell_core::approval::Role;
 use sentinell_core::ids::Actor;
 use sentinell_core::investigation::{ActionState, Command, Entry, Investigation, Phase};
 use sentinell_core::model::Model;
@@ -386,7 +387,7 @@ impl House {
         let (by, comment) = (Actor("ann".into()), "seen".to_owned());
         let command = match self.approval {
             Approval::Rejected(_) => Command::Reject { action, by, comment },
-            _ => Command::Approve { action, hash, by, comment },
+            _ => Command::Approve { action, hash, by, role: Role::Operator, comment },
         };
         match self.store.command(&case.id, command, self.now()).await {
             Err(CommandError::Store(error)) => self.excuse(&error),

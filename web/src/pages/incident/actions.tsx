@@ -94,7 +94,7 @@ function Card({ incident, action, evidence, entries, past, onDone }: { incident:
         <dt>Reaches</dt><dd>{action.blast_radius.description}{action.blast_radius.objects !== undefined && <span class="quiet"> · {count(action.blast_radius.objects, "object")}</span>}</dd>
         <dt>Undo</dt><dd>{action.undo ? <Exact deed={action.undo} /> : "cannot be undone"}</dd>
         <dt>Check</dt><dd><Check verification={action.verification} /></dd>
-        {action.ruling && <><dt>Policy</dt><dd>{plain(action.ruling.verdict)}: {action.ruling.why}</dd></>}
+        {action.ruling && <><dt>Policy</dt><dd>{plain(action.ruling.verdict)}: {action.ruling.why}{(action.ruling.approvals ?? 1) > 1 && <> · {action.ruling.approvals} different people</>}{action.ruling.role && <> · role {action.ruling.role}</>}</dd></>}
         {action.decided_by && <><dt>Decided by</dt><dd>{action.decided_by}</dd></>}
         <dt>Hash</dt><dd><code class="hash" title="SHA-256 of what is shown: an approval is for this and nothing else">{action.hash}</code></dd>
       </dl>

@@ -1,6 +1,7 @@
 //! Journals that grow in one group: one look at where they end and one statement a table, whatever their number.
 
 use super::super::db::{Conn, Sql, on};
+use super::super::deeds::{Basis, Deed};
 use super::super::error::{Result, StoreError};
 use super::super::incidents::{self, Changing};
 use super::super::observations::{self, Raw};
@@ -18,6 +19,8 @@ pub(in crate::store) struct Growth {
     pub(super) expected: u64,
     /// Of the claim that decided it, where it may only grow under that claim.
     pub(super) token: Option<String>,
+    /// What it was judged by, where it may only grow as long as that holds.
+    pub(super) basis: Option<Basis>,
     /// The state afterwards.
     pub(super) after: Investigation,
     /// What lists show of it.
@@ -36,6 +39,11 @@ impl Growth {
             return Some(StoreError::LeaseLost);
         }
         head.is_at(self.expected, &self.after.id).err()
+    }
+
+    /// Whether a deed begins with it.
+    fn begins(&self) -> bool {
+        self.drafts.iter().any(|draft| draft.deed.as_ref().is_some_and(Deed::is_begun))
     }
 
     /// When it was decided.
@@ -70,15 +78,23 @@ pub(in crate::store) async fn grow_all(conn: &mut Conn, all: Vec<Growth>) -> Res
     let mut heads = heads(conn, all.iter().map(|growth| &growth.after.id)).await?;
     let (mut refusals, mut entries, mut raws) = (Vec::with_capacity(all.len()), vec![], vec![]);
     let mut newest = BTreeMap::<&IncidentId, &Growth>::new();
+    let mut standing = Basis::default();
+    if all.iter().any(|growth| growth.basis.is_some()) {
+        standing = Basis::read(conn).await?;
+    }
     for growth in &all {
         let id = &growth.after.id;
-        let refusal = growth.refusal(heads.get(id));
+        let judged = growth.basis.and_then(|basis| basis.refusal(standing));
+        let refusal = growth.refusal(heads.get(id)).or(judged);
         if let (None, Some(head)) = (&refusal, heads.get_mut(id)) {
             let (own, hash) = lines(id, &head.hash, &growth.drafts);
             entries.extend(own);
             raws.extend(growth.raws.iter().map(AsRef::as_ref));
             (head.seq, head.hash) = (growth.after.seq, hash);
             newest.insert(id, growth);
+            if growth.begins() {
+                standing.moved();
+            }
         }
         refusals.push(refusal);
     }

@@ -104,7 +104,7 @@ async fn decide(app: &AppState, desk: &Desk, press: &Press, yes: bool, shown: Sh
 
 async fn carry_out(app: &AppState, person: Option<&SlackPerson>, yes: bool, shown: Shown) -> Result<(), ApiError> {
     let may = person.filter(|person| person.role >= Role::Operator);
-    let Some(SlackPerson { name, .. }) = may else {
+    let Some(SlackPerson { name, role, .. }) = may else {
         let detail =
             "you may not decide this; an administrator lists who may under [slack.people], with the role operator";
         return Err(ApiError::new(StatusCode::FORBIDDEN, detail));
@@ -112,7 +112,7 @@ async fn carry_out(app: &AppState, person: Option<&SlackPerson>, yes: bool, show
     let (by, comment) = (Actor(name.clone()), "in Slack".to_owned());
     let Shown { incident, action, hash } = shown;
     let command = match yes {
-        true => Command::Approve { action, hash, by, comment },
+        true => Command::Approve { action, hash, by, role: *role, comment },
         false => Command::Reject { action, by, comment },
     };
     commands::say(app, incident.0, command).await.map(drop)
