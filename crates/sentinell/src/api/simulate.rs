@@ -64,7 +64,7 @@ pub struct SimulatedRuling {
     responses((status = 200, body = Simulated)))]
 pub async fn simulate(
     State(app): State<AppState>,
-    Operating(_): Operating,
+    _operator: Operating,
     Json(body, _): Json<Simulation>,
 ) -> Result<axum::Json<Simulated>, ApiError> {
     if body.questions.is_empty() || body.questions.len() > MOST {

@@ -3,6 +3,7 @@
 use super::McpSettings;
 use super::line::Line;
 use super::message::{HANDSHAKE, MODERN, Trouble, bounded, hello};
+use sentinell_core::canonical;
 use sentinell_core::ports::ToolError;
 use sentinell_core::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -253,7 +254,8 @@ fn known(tool: &Value, modern: bool) -> Known {
     } else {
         None
     };
-    let print = |value: &Value| Sha256::digest(value.to_string()).to_vec();
+    // In the order of names: a server may write its schema in another order each time.
+    let print = |value: &Value| Sha256::digest(canonical::to_vec(value).unwrap_or_default()).to_vec();
     let prints = [print(&tool["description"]), print(&schema), print(&tool["annotations"])];
     let about = bounded(tool["description"].as_str().unwrap_or_default());
     Known { about, schema, trouble, changed: None, prints }

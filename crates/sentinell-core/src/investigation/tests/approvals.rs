@@ -41,11 +41,11 @@ fn twists(text: &str) -> Vec<String> {
 }
 
 fn twisted_argv(deed: &Deed) -> Vec<Deed> {
-    let Deed::Argv(words) = deed;
+    let words = deed.argv().unwrap();
     let mut deeds = vec![];
     for place in 0..words.len() {
         let with = |change: &dyn Fn(&mut Vec<String>)| {
-            let mut words = words.clone();
+            let mut words = words.to_vec();
             change(&mut words);
             Deed::Argv(words)
         };
