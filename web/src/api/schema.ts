@@ -539,6 +539,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/policies/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what would be ruled, by the policy in force or by one that is to be tried. */
+        post: operations["post_api_policies_simulate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ready": {
         parameters: {
             query?: never;
@@ -1826,8 +1843,8 @@ export interface components {
         /** @description A new version of the policy. */
         NewPolicy: {
             /**
-             * @description `{autonomy, rules[], approval_seconds, deed_seconds, budget}`; what is left out has its default. Unknown fields are
-             *     refused here: a misspelt rule must not be a missing one. The kill switch stays as it is.
+             * @description `{autonomy, levels[], rules[], cedar, limits, freezes[], approval_seconds, deed_seconds, budget}`; what is left out has
+             *     its default. Unknown fields are refused here: a misspelt rule must not be a missing one. The kill switch stays as it is.
              */
             policy: Record<string, never>;
             /** @description Why it changes. */
@@ -2254,6 +2271,41 @@ export interface components {
             incidents: components["schemas"]["MemoryRecord"][];
             /** @description Runbooks that may fit. */
             runbooks: components["schemas"]["MemoryRecord"][];
+        };
+        /** @description What would be ruled. */
+        Simulated: {
+            /** @description One for each question, in its order. */
+            rulings: components["schemas"]["SimulatedRuling"][];
+            /**
+             * Format: int64
+             * @description The version in force; null for a policy that was sent along.
+             */
+            version?: number | null;
+        };
+        /** @description One ruling and what led to it. */
+        SimulatedRuling: {
+            /** @description How far that part of the house has come: observe, suggest, approve or automatic. */
+            autonomy: unknown;
+            /** @description What rules found as `resource` and `context`. */
+            facts: Record<string, never>;
+            /** @description The freeze that holds, or null. */
+            freeze?: string | null;
+            /** @description The question as it was asked. */
+            question: string;
+            /** @description Every rule that matches, as `{name, effect}`. */
+            rules: Record<string, never>[];
+            /** @description `{verdict: allow|ask|deny, why}`, and for ask `approvals` and `role` where they are not 1 and operator. */
+            ruling: Record<string, never>;
+        };
+        /** @description What to ask the rules. */
+        Simulation: {
+            /** @description A policy to try; left out: the one in force. */
+            policy?: Record<string, never> | null;
+            /**
+             * @description Questions as examples of rules are written: `kind=kubernetes.rollout_restart, environment=staging`. What is left out
+             *     has a harmless value; the time is now, and deeds are counted as they were done, unless a question names them.
+             */
+            questions: string[];
         };
         /** @description A registered channel. */
         SlackChannel: {
@@ -6549,6 +6601,137 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who is asking? */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This caller may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something that is named does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not sent as JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another host was meant */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body does not validate; `errors` points at the fields */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much at once; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Our fault; the server's log has the cause */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; see Retry-After */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_api_policies_simulate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Simulation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulated"];
                 };
             };
             /** @description The request cannot be read */
@@ -11392,8 +11575,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/openmetrics-text": string;
                     "text/plain": string;
+                    "application/openmetrics-text": string;
                 };
             };
             /** @description The request cannot be read */
