@@ -113,3 +113,16 @@ wait_for() {
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# NAME…: the adapters' tests of these names, with those that are ignored elsewhere. Built as the whole workspace is: for one
+# package alone, cargo would build most dependencies a second time with fewer features.
+adapters_tests() {
+  if cargo nextest --version >/dev/null 2>&1; then
+    local names
+    names=$(printf ' | test(%s)' "$@")
+    cargo nextest run --workspace --locked --cargo-quiet --status-level fail --no-capture -j 1 --run-ignored all \
+      -E "binary_id(sentinell-adapters::main) & (${names# | })"
+  else
+    cargo test --locked --quiet -p sentinell-adapters --test main -- --include-ignored --nocapture "$@"
+  fi
+}

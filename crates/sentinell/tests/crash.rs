@@ -67,7 +67,7 @@ lease_seconds = 2
 concurrency = 8
 [policy]
 deed_seconds = {DEED_SECONDS}
-rules = [{{ name = "mend", effect = "allow", kinds = ["command.*"] }}]
+rules = [{{ name = "mend", effect = "allow", kinds = ["command.mend"], irreversible = ["command.mend"] }}]
 [[commands]]
 name = "mend"
 description = "mends the cart"
