@@ -9,6 +9,7 @@ mod origins;
 mod outgoing;
 mod paths;
 mod repositories;
+mod secrets;
 mod strings;
 mod wire;
 
