@@ -36,7 +36,9 @@ impl RepositoryCheck {
         let room = Room::make(&scratch.folder)?;
         scratch.write(tree, &room.tree(), &LIMITS).await?;
         let limits = Limits { time: self.time, stdout: OUTPUT, stderr: OUTPUT };
-        let ended = self.program.clone().in_directory(room.tree()).run(&self.args, limits).await;
+        // It runs the repository's code: the home of our user is none of its business.
+        let program = self.program.clone().with_var("HOME", &room.home().display().to_string());
+        let ended = program.in_directory(room.tree()).run(&self.args, limits).await;
         let ended = ended.map_err(|error| match error {
             RunError::NotStarted(why) => ToolError::Denied(format!("the repository's check: {why}")),
             RunError::Unfinished(why) => ToolError::BadQuery(format!("the repository's check did not end: {why}")),
@@ -72,9 +74,15 @@ impl Room {
         // What a killed process left behind under the same number.
         let _ = std::fs::remove_dir_all(&folder);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
-        let made = made.and_then(|()| std::fs::create_dir(folder.join("tree")));
-        made.map_err(|error| ToolError::Denied(format!("{}: {error}", folder.display())))?;
-        Ok(Self(folder))
+        let room = Self(folder);
+        let made = made.and_then(|()| std::fs::create_dir(room.tree())).and_then(|()| std::fs::create_dir(room.home()));
+        made.map_err(|error| ToolError::Denied(format!("{}: {error}", room.0.display())))?;
+        Ok(room)
+    }
+
+    /// An empty folder.
+    fn home(&self) -> PathBuf {
+        self.0.join("home")
     }
 
     fn tree(&self) -> PathBuf {

@@ -118,6 +118,8 @@ fn settings(folder: &Path, trap: &str) {
         folder.join("hooks").display(),
         trap
     );
+    std::fs::create_dir_all(folder.join("xdg/git")).unwrap();
+    std::fs::write(folder.join("xdg/git/config"), &text).unwrap();
     std::fs::write(folder.join(".gitconfig"), text).unwrap();
     std::fs::create_dir_all(folder.join("hooks")).unwrap();
     for hook in [
@@ -154,7 +156,7 @@ async fn a_repository_full_of_traps_is_mended_and_none_of_them_springs() {
     fair.push();
     // The check sees links as plain files: nothing outside can be read or written through them.
     let script = home.join("check");
-    let text = "#!/bin/sh\nset -e\ntest ! -L passwd\ntest ! -L out\ntest ! -e .git\ncat passwd\nexec cc -o /dev/null src/till.c\n";
+    let text = "#!/bin/sh\nset -e\ntest ! -L passwd\ntest ! -L out\ntest ! -e .git\nrmdir \"$HOME\"\ncat passwd\nexec cc -o /dev/null src/till.c\n";
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = Program::at(script).unwrap().with_var("PATH", PATH);
@@ -165,7 +167,7 @@ async fn a_repository_full_of_traps_is_mended_and_none_of_them_springs() {
         git: fair
             .scribe()
             .with_var("HOME", &home.display().to_string())
-            .with_var("XDG_CONFIG_HOME", &home.display().to_string()),
+            .with_var("XDG_CONFIG_HOME", &home.join("xdg").display().to_string()),
         folder: home.join("scratch"),
         repositories: vec![fair.repository.clone()],
     };

@@ -1,6 +1,7 @@
 //! `[github]`: whose API tells what was merged and deployed.
 
 use crate::config::Secret;
+use crate::config::hands::RawGitHubHands;
 use serde::Deserialize;
 
 /// GitHub's own.
@@ -12,6 +13,8 @@ const PUBLIC: &str = "https://api.github.com";
 pub(in crate::config) struct RawGitHub {
     pub url: Option<String>,
     pub token: Option<Secret>,
+    /// Checked with the other hands.
+    pub acting: Option<RawGitHubHands>,
 }
 
 /// A GitHub.
