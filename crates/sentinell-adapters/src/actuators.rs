@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod command;
 pub mod docker;
+pub mod github;
 pub mod http;
 pub mod kubernetes;
 mod params;

@@ -8,6 +8,8 @@ pub mod actuators;
 pub mod aws;
 pub mod context;
 pub mod docker;
+mod git;
+mod github;
 pub mod http;
 pub mod kubectl;
 pub mod models;

@@ -16,6 +16,7 @@ mod main {
     mod files;
     mod git;
     mod github;
+    mod github_hands;
     mod http;
     mod http_actions;
     mod loki;

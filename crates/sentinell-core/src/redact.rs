@@ -254,7 +254,7 @@ mod tests {
     }
 
     /// Pieces of hostile lines: names, separators, quotes, values, and what almost is one.
-    const PIECES: [&str; 64] = [
+    const PIECES: [&str; 70] = [
         "password",
         "passwd",
         "passphrase",

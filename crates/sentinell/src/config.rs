@@ -31,7 +31,8 @@ pub use eyes::{
     ReadCommands, Server, TraceStore, WatchedDatabase,
 };
 pub use hands::{
-    AwsHands, DockerHands, Hands, HttpAction, HttpCall, HttpCheck, SystemdHands, TerraformHands, Unit, Watch, Workspace,
+    AwsHands, DockerHands, GitHubHands, Hands, HttpAction, HttpCall, HttpCheck, ProposedTo, SystemdHands,
+    TerraformHands, Unit, Watch, Workspace,
 };
 pub use memory::{Embeddings, Memory, Pinecone};
 pub use model::{Answers, Model, ModelPrice, Provider, micro_usd};

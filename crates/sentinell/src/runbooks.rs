@@ -11,6 +11,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("make-room.md", include_str!("../runbooks/make-room.md")),
     ("start-the-container.md", include_str!("../runbooks/start-the-container.md")),
     ("start-the-unit.md", include_str!("../runbooks/start-the-unit.md")),
+    ("take-back-a-commit.md", include_str!("../runbooks/take-back-a-commit.md")),
 ];
 
 /// A runbook and the name of its file.
@@ -51,7 +52,7 @@ pub fn documents(folder: Option<&Path>) -> Result<Vec<Document>, Vec<String>> {
 }
 
 /// Rooms of hands whose built-in runbooks speak only where the hands are: on a cluster nobody needs to hear of containers of Docker.
-const ONLY_WITH_HANDS: [&str; 2] = ["docker.", "systemd."];
+const ONLY_WITH_HANDS: [&str; 3] = ["docker.", "systemd.", "git."];
 
 /// Whether a runbook is of use where these kinds of actions can be done.
 pub fn is_of_use(document: &Document, kinds: &[String]) -> bool {
@@ -79,8 +80,8 @@ mod tests {
             documents.retain(|document| is_of_use(document, &kinds));
             documents.len()
         };
-        assert_eq!(kinds(&["kubernetes.scale"]), BUILT_IN.len() - 2);
-        assert_eq!(kinds(&["docker.restart", "systemd.restart"]), BUILT_IN.len());
+        assert_eq!(kinds(&["kubernetes.scale"]), BUILT_IN.len() - 3);
+        assert_eq!(kinds(&["docker.restart", "systemd.restart", "git.revert"]), BUILT_IN.len());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod names;
 
 pub use names::{Names, System};
 
+use crate::git::HarmlessGit;
 use crate::process::{Limits, Program, RunError};
 use crate::text::{arg, clip, known_args, label, one_line};
 use sentinell_core::evidence::{Change, Gap, Observation, Query, Telemetry};
@@ -64,7 +65,7 @@ const FETCH: Duration = Duration::from_secs(120);
 
 /// The tool `git`.
 pub struct Git {
-    program: Program,
+    program: HarmlessGit,
     rules: GitRules,
     names: Arc<dyn Names>,
     patience: Duration,
@@ -77,13 +78,7 @@ pub struct Git {
 impl Git {
     /// An eye on repositories, none at first. The program's environment is extended by what keeps git harmless.
     pub fn new(program: Program, rules: GitRules, clock: Arc<dyn Clock>) -> Self {
-        let program = program
-            .with_var("GIT_TERMINAL_PROMPT", "0")
-            .with_var("GIT_CONFIG_NOSYSTEM", "1")
-            .with_var("GIT_CONFIG_GLOBAL", "/dev/null")
-            .with_var("GIT_NO_LAZY_FETCH", "1")
-            .with_var("GIT_OPTIONAL_LOCKS", "0")
-            .with_var("LC_ALL", "C.UTF-8");
+        let program = HarmlessGit::new(program);
         let names = Arc::new(System);
         let (repositories, fetching) = (RwLock::default(), tokio::sync::Mutex::default());
         Self { program, rules, names, patience: FETCH, clock, repositories, fetching }
@@ -246,24 +241,7 @@ impl Git {
 
     /// Runs git with a configuration that makes it harmless; `protocol` is the only one it may speak (none: stay here).
     async fn git(&self, args: &[String], protocol: &str, limits: Limits) -> Result<String, ToolError> {
-        let settings = [
-            "core.hooksPath=/dev/null",
-            "core.fsmonitor=false",
-            "core.pager=cat",
-            "protocol.ext.allow=never",
-            "http.followRedirects=false",
-            "credential.helper=",
-            "log.showSignature=false",
-            "gpg.program=/bin/false",
-            "submodule.recurse=false",
-            "gc.auto=0",
-            "maintenance.auto=false",
-        ];
-        let mut argv = vec!["--no-pager".to_owned()];
-        argv.extend(settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
-        argv.extend_from_slice(args);
-        let program = self.program.clone().with_var("GIT_ALLOW_PROTOCOL", protocol);
-        let ended = program.run(&argv, limits).await.map_err(|error| match error {
+        let ended = self.program.run(args, protocol, limits).await.map_err(|error| match error {
             RunError::NotStarted(why) => ToolError::Denied(why),
             RunError::Unfinished(why) => ToolError::Retry(format!("git: {why}")),
         })?;

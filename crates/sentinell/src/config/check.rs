@@ -78,6 +78,7 @@ impl Raw {
             docker: self.docker.as_mut().and_then(|docker| docker.acting.take()),
             systemd: self.systemd.take(),
             terraform: self.terraform.take(),
+            github: self.github.as_mut().and_then(|github| github.acting.take()),
             http: take(&mut self.http_actions),
         };
         let eyes = RawEyes {

@@ -1,20 +1,23 @@
 //! What may be touched besides the cluster and the declared commands: `[docker.acting]`, `[systemd]`, `[aws.acting]`,
-//! `[terraform]`, `[[http_actions]]`.
+//! `[terraform]`, `[github.acting]`, `[[http_actions]]`.
 
 mod aws;
 mod docker;
+mod github;
 mod http;
 mod systemd;
 mod terraform;
 
 pub use aws::AwsHands;
 pub use docker::DockerHands;
+pub use github::{GitHubHands, ProposedTo};
 pub use http::{HttpAction, HttpCall, HttpCheck};
 pub use systemd::{SystemdHands, Unit};
 pub use terraform::{TerraformHands, Workspace};
 
 pub(super) use aws::RawAwsHands;
 pub(super) use docker::RawDockerHands;
+pub(super) use github::RawGitHubHands;
 pub(super) use http::RawHttpAction;
 pub(super) use systemd::RawSystemd;
 pub(super) use terraform::RawTerraform;
@@ -29,6 +32,7 @@ pub(super) struct RawHands {
     pub docker: Option<RawDockerHands>,
     pub systemd: Option<RawSystemd>,
     pub terraform: Option<RawTerraform>,
+    pub github: Option<RawGitHubHands>,
     pub http: Vec<RawHttpAction>,
 }
 
@@ -41,6 +45,8 @@ pub struct Hands {
     pub systemd: Option<SystemdHands>,
     /// Declared infrastructure; none: none is applied.
     pub terraform: Option<TerraformHands>,
+    /// Repositories at GitHub; none: nothing is proposed there.
+    pub github: Option<GitHubHands>,
     /// Declared requests.
     pub http: Vec<HttpAction>,
 }
@@ -88,6 +94,7 @@ impl RawHands {
             docker: self.docker.and_then(|raw| raw.check(problems)),
             systemd: self.systemd.map(|raw| raw.check(eyes, problems)),
             terraform: self.terraform.and_then(|raw| raw.check(base, problems)),
+            github: self.github.and_then(|raw| raw.check(eyes.github.as_ref(), problems)),
             http: http::check(self.http, base, problems),
         }
     }
@@ -100,6 +107,7 @@ impl Hands {
         lines.extend(self.docker.iter().map(|docker| ("docker", docker.line())));
         lines.extend(self.systemd.iter().map(|systemd| ("systemd", systemd.line())));
         lines.extend(self.terraform.iter().map(|terraform| ("terraform", terraform.line())));
+        lines.extend(self.github.iter().map(|github| ("github", github.line())));
         lines.extend(self.http.iter().map(|action| ("http", action.line())));
         lines
     }

@@ -203,6 +203,7 @@ impl Raw {
         if let Some(token) = secret("GITHUB_TOKEN") {
             self.github.get_or_insert_default().token = Some(token);
         }
+        self.github.iter_mut().for_each(|github| github.lay_environment(variables));
         self.mcp.iter_mut().for_each(|mcp| mcp.lay_environment(variables));
         self.terraform.iter_mut().for_each(|terraform| terraform.lay_environment(variables));
         self.http_actions.iter_mut().for_each(|action| action.lay_environment(variables));

@@ -533,3 +533,57 @@ fn who_we_are_to_the_receiver_of_a_request_comes_from_the_environment_and_is_nev
     let missing = load(toml, &[], Habit::Server).unwrap_err().to_string();
     assert!(missing.contains("FLAGS_AUTHORIZATION is not set"), "{missing}");
 }
+
+const PROPOSALS: &str = r#"
+    [github]
+    token = "reading-hunter2"
+    [github.acting]
+    token = "acting-hunter3"
+    [[github.acting.repositories]]
+    name = "till"
+    repository = "acme/till"
+    environment = "production"
+    paths = ["src/*"]
+    check = ["/bin/sh", "ci/check"]
+    verification = { queries = [{ id = "v1", tool = "probe", args = { target = "till" }, why = "" }], expect = { kind = "findings_gone", subject = "service/till" }, hold_seconds = 1, every_seconds = 1, within_seconds = 9 }
+"#;
+
+#[test]
+fn proposals_are_made_with_a_token_of_their_own_and_only_where_the_file_says_so() {
+    assert_eq!(load("[github]\ntoken = \"t\"", &[], Habit::Server).unwrap().hands.github, None);
+    let config = load(PROPOSALS, &[("SENTINELL_GITHUB_ACTING_TOKEN", "acting-hunter4")], Habit::Server).unwrap();
+    let github = config.hands.github.as_ref().unwrap();
+    assert_eq!((github.token.expose(), github.url.as_str()), ("acting-hunter4", "https://api.github.com"));
+    assert_eq!(config.eyes.github.as_ref().unwrap().token.as_ref().unwrap().expose(), "reading-hunter2");
+    let shown = format!("{config:?} {:?}", config.hands.lines());
+    assert!(!shown.contains("hunter") && shown.contains("acme/till (production)"), "{shown}");
+    let same = problems(&PROPOSALS.replace("hunter3", "hunter2").replace("acting-", "reading-"), &[]);
+    assert!(same.contains("eyes and hands need separate ones"), "{same}");
+    let none = problems(&PROPOSALS.replace("token = \"acting-hunter3\"", ""), &[("GITHUB_TOKEN", "reading-hunter5")]);
+    assert!(none.contains("SENTINELL_GITHUB_ACTING_TOKEN") && !none.contains("hunter"), "{none}");
+}
+
+#[test]
+fn every_problem_of_a_repository_that_is_proposed_to_is_said() {
+    for (right, wrong, says) in [
+        ("\"acme/till\"", "\"https://github.com/acme/till\"", "owner/name"),
+        ("\"acme/till\"", "\"../till\"", "owner/name"),
+        ("\"acme/till\"", "\"acme/--upload-pack=x\"", "owner/name"),
+        ("\"acme/till\"", "\"acme/till.git\"", "owner/name"),
+        ("\"till\"\n", "\"../x\"\n", "a name is letters"),
+        ("src/*", "src/**/x", "`*` only at the end"),
+        ("src/*", "../*", "a path from the repository's root"),
+        ("/bin/sh", "sh", "absolute path"),
+        ("\"production\"", "\"\"", "a word such as"),
+        (
+            "queries = [{ id = \"v1\", tool = \"probe\", args = { target = \"till\" }, why = \"\" }]",
+            "queries = []",
+            "without a check",
+        ),
+        ("paths =", "path =", "unknown field"),
+    ] {
+        assert!(PROPOSALS.contains(right), "{right}");
+        let said = problems(&PROPOSALS.replacen(right, wrong, 1), &[]);
+        assert!(said.contains(says), "{wrong}: {said}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::ears::Ears;
 use crate::memory::{Changes, Indexer, LogSources, Memory};
 use crate::metrics::Metrics;
 use crate::mouth::Mouth;
-use crate::reasoner::Deterministic;
+use crate::reasoner::{Cited, Deterministic, KINDS};
 use crate::runbooks;
 use crate::store::{self, Store};
 use crate::worker::{Options, Worker};
@@ -85,7 +85,10 @@ pub fn works(
     let indexer = Indexer::new(store.clone(), at_once, clock.clone(), documents);
     let followers = memory::Followers::new(config, store, clock)?;
     let deterministic = Deterministic::new(tools.clone(), books);
-    let mind = mind::mind(config.model.as_ref(), deterministic, &hands, store, clock)?;
+    let mut mind = mind::mind(config.model.as_ref(), deterministic, &hands, store, clock)?;
+    if kinds.iter().any(|kind| KINDS.contains(&kind.as_str())) {
+        mind = Arc::new(Cited::new(mind));
+    }
     let ears = ears::ears(config, store, clock, &metrics, &holder);
     let options = Options {
         holder,

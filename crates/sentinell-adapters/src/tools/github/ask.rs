@@ -1,17 +1,13 @@
 //! Questions to GitHub's API, and what stands in the way of an answer: who has to act, and when it may be asked again.
 
-use crate::http::{HeaderMap, Http, HttpLimits, Method, StatusCode, Url, base_url, under};
+use crate::github;
+use crate::http::{HeaderMap, Http, HttpLimits, Method, StatusCode, Url, under};
 use crate::text::one_line;
 use sentinell_core::ports::{Clock, ToolError};
 use sentinell_core::time::Timestamp;
 use serde_json::Value;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is read.
-const JSON: &str = "application/vnd.github+json";
-/// The version of the API that is spoken.
-const VERSION: &str = "2022-11-28";
 /// How long to wait where GitHub refuses for too many requests and does not say how long, seconds.
 const A_WHILE: i64 = 60;
 /// No limit of GitHub's is longer than this, seconds.
@@ -62,34 +58,14 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn new(url: &str, token: Option<&str>, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let base = base_url(url)?;
-        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-        if base.scheme() != "https" && !here {
-            return Err("the token would be sent in the open; write https".to_owned());
-        }
-        let mut headers = HeaderMap::new();
-        for (name, text) in [("accept", JSON), ("x-github-api-version", VERSION)] {
-            headers.insert(name, text.parse().map_err(|error| format!("{name}: {error}"))?);
-        }
-        if let Some(token) = token {
-            let value = format!("Bearer {token}").parse();
-            headers.insert("authorization", value.map_err(|_| "the token holds characters that no token has")?);
-            headers.iter_mut().for_each(|(name, value)| value.set_sensitive(name == "authorization"));
-        }
+        let (base, headers) = (github::api(url)?, github::headers(token)?);
         let http = Http::with_headers(HttpLimits { body: 8 << 20, ..HttpLimits::default() }, headers)?;
         Ok(Self { http, base, with_token: token.is_some(), clock, not_before: Mutex::default() })
     }
 
     /// Under which host people see the repositories of this API.
     pub(super) fn web(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        // GitHub's own API, and that of its customers with data residency, stands beside its pages.
-        let host = match host.strip_prefix("api.") {
-            Some(rest) if rest == "github.com" || rest.ends_with(".ghe.com") => rest,
-            _ => host,
-        };
-        self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        github::web(&self.base)
     }
 
     /// Reads a document; `needs` is the permission that a refusal is explained with.

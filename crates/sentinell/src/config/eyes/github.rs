@@ -1,7 +1,9 @@
 //! `[github]`: whose API tells what was merged and deployed.
 
 use crate::config::Secret;
+use crate::config::hands::RawGitHubHands;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// GitHub's own.
 const PUBLIC: &str = "https://api.github.com";
@@ -12,6 +14,8 @@ const PUBLIC: &str = "https://api.github.com";
 pub(in crate::config) struct RawGitHub {
     pub url: Option<String>,
     pub token: Option<Secret>,
+    /// Checked with the other hands.
+    pub acting: Option<RawGitHubHands>,
 }
 
 /// A GitHub.
@@ -32,6 +36,14 @@ impl GitHub {
 }
 
 impl RawGitHub {
+    /// Who acts, where the file says that somebody does.
+    pub(in crate::config) fn lay_environment(&mut self, variables: &BTreeMap<String, String>) {
+        let token = variables.get("SENTINELL_GITHUB_ACTING_TOKEN").filter(|token| !token.is_empty());
+        if let Some((acting, token)) = self.acting.as_mut().zip(token) {
+            acting.token = Some(Secret::new(token));
+        }
+    }
+
     pub(super) fn check(self, problems: &mut Vec<String>) -> GitHub {
         let url = self.url.unwrap_or_else(|| PUBLIC.to_owned());
         // The text is not repeated: a mistyped URL may carry a password.

@@ -1,6 +1,7 @@
 //! The hands of a worker, as the configuration names them.
 
 mod declared;
+mod proposals;
 
 use super::eyes::more::identity;
 use super::kubectl;
@@ -74,6 +75,9 @@ pub fn hands(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<Arc<
             return Err(anyhow!("aws `{}`: only one [[aws]] may have [aws.acting]", aws.name));
         }
         hands.push(Arc::new(of_amazon(aws, wanted, &config.eyes.aws, clock)?));
+    }
+    if let Some(wanted) = &config.hands.github {
+        hands.push(Arc::new(proposals::github(wanted, config, &guard()?, clock)?));
     }
     if !config.hands.http.is_empty() {
         hands.push(Arc::new(declared::requests(&config.hands.http, clock)?));
